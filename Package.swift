@@ -1,0 +1,45 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// One seam per C library; each is found through pkg-config and comes from Debian.
+let package = Package(
+  name: "lunaport",
+  products: [
+    .executable(name: "lunaport", targets: ["lunaport"]),
+    .library(name: "Lua", targets: ["Lua"]),
+  ],
+  targets: [
+    .systemLibrary(name: "CLuaSystem", pkgConfig: "lua5.4", providers: [.apt(["liblua5.4-dev"])]),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(
+      name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CLua", dependencies: ["CLuaSystem"]),
+
+    .target(name: "Lua", dependencies: ["CLua"]),
+    .target(name: "Model"),
+    .target(name: "Arguments"),
+    .target(name: "Scripting", dependencies: ["Lua", "Model"]),
+    .target(name: "Storage", dependencies: ["CSQLite", "CCrypto", "Model"]),
+    .target(name: "Client", dependencies: ["CCurl", "Model"]),
+    .target(name: "Server", dependencies: ["CMicroHTTPD", "CCrypto", "Model", "Scripting", "Storage"]),
+    .target(name: "Agent", dependencies: ["Client", "Model", "Scripting", "CCrypto"]),
+    .executableTarget(
+      name: "lunaport",
+      dependencies: ["Agent", "Arguments", "Client", "Model", "Scripting", "Server", "Storage"]),
+    .executableTarget(name: "shim"),
+
+    .testTarget(name: "LuaTests", dependencies: ["Lua"]),
+    .testTarget(name: "ModelTests", dependencies: ["Model"]),
+    .testTarget(name: "ArgumentsTests", dependencies: ["Arguments"]),
+    .testTarget(name: "ScriptingTests", dependencies: ["Scripting"]),
+    .testTarget(name: "StorageTests", dependencies: ["Storage"]),
+    .testTarget(name: "ClientTests", dependencies: ["Client"]),
+    .testTarget(name: "ServerTests", dependencies: ["Server", "Client"]),
+    .testTarget(name: "AgentTests", dependencies: ["Agent"]),
+    .testTarget(name: "CommandTests", dependencies: ["lunaport"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11
+)

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Agent
+
+@Test func seed() { #expect(Bool(true)) }

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Arguments
+
+@Test func seed() { #expect(Bool(true)) }

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Client
+
+@Test func seed() { #expect(Bool(true)) }

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Lua
+
+@Test func seed() { #expect(Bool(true)) }

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Model
+
+@Test func seed() { #expect(Bool(true)) }

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Scripting
+
+@Test func seed() { #expect(Bool(true)) }

@@ -1,0 +1,5 @@
+import Testing
+
+@testable import Storage
+
+@Test func seed() { #expect(Bool(true)) }
