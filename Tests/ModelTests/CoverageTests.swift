@@ -1,0 +1,111 @@
+import Testing
+
+@testable import Model
+
+/// Random queues, agents, runs and probes: the check is right against a plain restatement of the rule, and its report
+/// and its verdict never disagree.
+struct CoverageTests {
+  static let targets = ["process", "docker", "kubernetes", "slurm"]
+
+  static func offer(_ random: inout SplitMix) -> Offer {
+    var drivers: [Offer.Driver] = []
+    for target in targets where Bool.random(using: &random) {
+      let provides = Set(Capability.registry.map(\.capability).filter { _ in Bool.random(using: &random) })
+      let health: Probe.Health = Int.random(in: 0..<4, using: &random) == 0 ? .unhealthy : .healthy
+      drivers.append(
+        .init(target: target, version: "1.0.0", provides: provides, probe: Probe(health, detail: "d")))
+    }
+    var builders: [Offer.Builder] = []
+    for name in ["venv", "docker", "kaniko"] where Bool.random(using: &random) {
+      builders.append(
+        .init(
+          name: name, sources: Set(SourceKind.allCases.filter { _ in Bool.random(using: &random) }),
+          targets: Set(targets.filter { _ in Bool.random(using: &random) }),
+          probe: Probe(Bool.random(using: &random) ? .healthy : .undetected, detail: "d")))
+    }
+    return Offer(drivers: drivers, builders: builders)
+  }
+
+  static func needs(_ random: inout SplitMix) -> [Need] {
+    guard let target = targets.randomElement(using: &random) else { return [] }
+    var needs = [Need(.driver(target: target), why: "w")]
+    for entry in Capability.registry where Int.random(in: 0..<6, using: &random) == 0 {
+      needs.append(Need(.capability(entry.capability, target: target), why: "w"))
+    }
+    if Bool.random(using: &random), let kind = SourceKind.allCases.randomElement(using: &random) {
+      needs.append(Need(.builder(source: kind, target: target), why: "w"))
+    }
+    return needs.shuffled(using: &random)
+  }
+
+  static func isMet(_ need: Need, _ offer: Offer) -> Bool {
+    switch need.kind {
+    case .driver(let target):
+      return offer.drivers.contains { $0.target == target && $0.probe.health == .healthy }
+    case .capability(let capability, let target):
+      return offer.drivers.contains {
+        $0.target == target && $0.probe.health == .healthy && $0.provides.contains(capability)
+      }
+    case .builder(let source, let target):
+      return offer.builders.contains {
+        $0.sources.contains(source) && $0.targets.contains(target) && $0.probe.health == .healthy
+      }
+    }
+  }
+
+  @Test(arguments: 0..<400) func coveredExactlyWhenEveryNeedIsMet(seed: Int) {
+    var random = SplitMix(UInt64(seed))
+    for _ in 0..<20 {
+      let offer = Self.offer(&random)
+      let needs = Self.needs(&random)
+      let met = needs.allSatisfy { Self.isMet($0, offer) }
+      #expect(Coverage.covers(needs, offer) == met)
+      #expect(Coverage.gaps(needs, in: offer).isEmpty == met)
+    }
+  }
+
+  @Test func moreOfferNeverCoversLess() {
+    var random = SplitMix(9)
+    for _ in 0..<2_000 {
+      let needs = Self.needs(&random)
+      let offer = Self.offer(&random)
+      let more = Offer(
+        drivers: offer.drivers,
+        builders: offer.builders + [
+          .init(name: "all", sources: Set(SourceKind.allCases), targets: Set(Self.targets), probe: Probe(.healthy))
+        ])
+      if Coverage.covers(needs, offer) { #expect(Coverage.covers(needs, more)) }
+    }
+  }
+
+  @Test func theReportNamesQueueNeedAndFact() {
+    let needs = [
+      Need(.driver(target: "slurm"), why: "its target", place: Place(file: "queues.d/s.lua", line: 3, column: 3)),
+      Need(.capability(.gpu, target: "slurm"), why: "it asks for GPUs"),
+    ]
+    let offer = Offer(drivers: [
+      .init(
+        target: "slurm", version: "1.0.0", provides: [.stop],
+        probe: Probe(.undetected, detail: "sbatch not found in PATH"))
+    ])
+    let report = Coverage.report(agent: "a", queues: [("s", needs)], offer: offer)
+    #expect(report.refused == ["s"])
+    #expect(
+      report.entries.map(\.gap.fact) == ["driver `slurm` is installed, but its probe says: sbatch not found in PATH"])
+  }
+
+  @Test func anyExecutableNeedsNoBuilderAndDependenciesDo() {
+    let plain = Source(kind: .code, entryPoint: ["./run.sh"])
+    #expect(
+      Need.needs(of: plain, target: "process", targetTakes: [.codeSource]).map(\.text) == [
+        "capability source.code of process"
+      ])
+    let python = Source(kind: .code, entryPoint: ["t.py"], requirements: "requirements.txt")
+    #expect(
+      Need.needs(of: python, target: "process", targetTakes: [.codeSource]).map(\.text)
+        == ["capability source.code of process", "builder of code for process"])
+    #expect(
+      Need.needs(of: plain, target: "docker", targetTakes: [.imageSource]).map(\.text)
+        == ["capability source.image of docker", "builder of code for docker"])
+  }
+}

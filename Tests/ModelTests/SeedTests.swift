@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Model
-
-@Test func seed() { #expect(Bool(true)) }
