@@ -1,0 +1,204 @@
+import Model
+
+/// What a target-resource driver is. Stateless between calls: everything is a function of the stored handle, so that
+/// recovery after a restart is the ordinary path and cannot be forgotten.
+///
+/// `LuaDriver` runs a plugin's functions; tests of the agent use drivers of their own.
+public protocol Driver: Sendable {
+  /// `process`, `docker`, ...: one driver a target.
+  var target: String { get }
+  var version: String { get }
+  var provides: Set<Capability> { get }
+  /// Version of the handles that `start` makes, kept beside each stored handle.
+  var handleVersion: Int { get }
+
+  /// Is this target usable from here, now. Never fails: what goes wrong is `unhealthy` with the detail.
+  func probe() async -> Probe
+  /// The target's own document for a run. Pure: no I/O.
+  func plan(_ request: PlanRequest) async throws(DriverFailure) -> Value
+  /// Starts what `plan` made. Idempotent on `token`: a second call gives the first one's handle.
+  func start(_ spec: Value, token: String, secrets: [String: Secret]) async throws(DriverFailure) -> Value
+  /// The handle of a start with this token that took effect, or nil.
+  func find(token: String) async throws(DriverFailure) -> Value?
+  /// Where each handle stands, in the order given.
+  func poll(_ handles: [Value]) async throws(DriverFailure) -> [Observation]
+  /// Asks the target to stop. Stopping what has ended is success.
+  func stop(_ handle: Value, _ how: StopOrder) async throws(DriverFailure)
+  /// Removes what an ended run left on the target. Idempotent.
+  func forget(_ handle: Value) async throws(DriverFailure)
+  /// Output from `cursor` on; nil starts at the beginning. Only where `logs.tail` is provided.
+  func logs(_ handle: Value, cursor: Value?) async throws(DriverFailure) -> LogChunk
+  /// What each handle uses now, in the order given. Only where `stats` is provided.
+  func stats(_ handles: [Value]) async throws(DriverFailure) -> [Usage?]
+}
+
+/// What a driver's `plan` is given.
+public struct PlanRequest: Sendable, Hashable, Codable {
+  public var run: String
+  public var name: String
+  public var attempt: Int
+  public var entity: String
+  public var project: String
+  public var queue: String
+  public var author: String
+  public var job: String?
+  /// Program and arguments; the first is relative to `folder` where there is one.
+  public var command: [String]
+  /// Environment of the program: config and identity of the run.
+  public var environment: [String: String]
+  /// Where the source was unpacked on the agent's machine, for targets that run folders.
+  public var folder: String?
+  /// A folder whose `bin` goes first in PATH, as the builder made it.
+  public var prefix: String?
+  /// What the builder pushed or the job names, for targets that run images.
+  public var image: String?
+  /// The run's merged resource, macros filled; secrets stand as `{"$secret": name}`.
+  public var resource: Value
+  /// Seconds the attempt may take.
+  public var timeout: Double?
+  /// Local work must end by itself when its lease is not renewed.
+  public var fenced: Bool
+
+  public init(
+    run: String, name: String, attempt: Int, entity: String, project: String, queue: String, author: String,
+    job: String?, command: [String], environment: [String: String], folder: String? = nil, prefix: String? = nil,
+    image: String? = nil, resource: Value, timeout: Double? = nil, fenced: Bool = false
+  ) {
+    self.run = run
+    self.name = name
+    self.attempt = attempt
+    self.entity = entity
+    self.project = project
+    self.queue = queue
+    self.author = author
+    self.job = job
+    self.command = command
+    self.environment = environment
+    self.folder = folder
+    self.prefix = prefix
+    self.image = image
+    self.resource = resource
+    self.timeout = timeout
+    self.fenced = fenced
+  }
+}
+
+/// Where one piece of work stands on its target.
+public struct Observation: Sendable, Hashable, Codable {
+  public enum State: String, Sendable, Hashable, Codable, CaseIterable {
+    case pending, running, succeeded, failed, preempted, lost
+    /// The target cannot say now; the agent asks again.
+    case unknown
+  }
+  public var state: State
+  public var exitCode: Int?
+  public var signal: Int?
+  public var outOfMemory: Bool
+  /// For people: why it waits, or what went wrong.
+  public var message: String?
+  /// The target's own word for the state.
+  public var native: String?
+
+  public init(
+    _ state: State, exitCode: Int? = nil, signal: Int? = nil, outOfMemory: Bool = false, message: String? = nil,
+    native: String? = nil
+  ) {
+    self.state = state
+    self.exitCode = exitCode
+    self.signal = signal
+    self.outOfMemory = outOfMemory
+    self.message = message
+    self.native = native
+  }
+}
+
+public struct StopOrder: Sendable, Hashable, Codable {
+  /// Seconds between the polite signal and the kill; 0 kills at once.
+  public var grace: Double
+  public init(grace: Double) { self.grace = grace }
+}
+
+public struct LogChunk: Sendable, Hashable {
+  public var bytes: [UInt8]
+  /// To be given to the next call.
+  public var cursor: Value
+  /// Nothing will follow.
+  public var isEnd: Bool
+
+  public init(bytes: [UInt8], cursor: Value, isEnd: Bool) {
+    self.bytes = bytes
+    self.cursor = cursor
+    self.isEnd = isEnd
+  }
+}
+
+public struct Usage: Sendable, Hashable, Codable {
+  /// Cores in use.
+  public var cpu: Double?
+  /// Bytes.
+  public var memory: Int64?
+  /// 0 to 1.
+  public var gpu: Double?
+  /// Bytes.
+  public var gpuMemory: Int64?
+
+  public init(cpu: Double? = nil, memory: Int64? = nil, gpu: Double? = nil, gpuMemory: Int64? = nil) {
+    self.cpu = cpu
+    self.memory = memory
+    self.gpu = gpu
+    self.gpuMemory = gpuMemory
+  }
+}
+
+/// An expected failure of a driver or builder: `return nil, fail { ... }` in Lua. A raised Lua error arrives as `bug`.
+public struct DriverFailure: Error, Sendable, Hashable, Codable {
+  public enum Code: String, Sendable, Hashable, Codable, CaseIterable {
+    case configInvalid = "config_invalid"
+    case unsupported, auth, quota
+    case notFound = "not_found"
+    case conflict, unavailable, timeout, cancelled
+    case targetError = "target_error"
+    case bug
+  }
+  public enum Retry: Sendable, Hashable, Codable {
+    case never
+    /// Nothing happened; the same call may be made again.
+    case safe
+    /// Seconds to wait first.
+    case after(Double)
+    /// It may have taken effect: `find` must be asked before anything is started again.
+    case unknownEffect
+  }
+  public var code: Code
+  public var message: String
+  public var hint: String?
+  public var detail: String?
+  public var retry: Retry
+
+  public init(_ code: Code, _ message: String, hint: String? = nil, detail: String? = nil, retry: Retry = .never) {
+    self.code = code
+    self.message = message
+    self.hint = hint
+    self.detail = detail
+    self.retry = retry
+  }
+}
+
+/// A secret's text. It cannot be printed, described, compared or encoded; only the sink that hands it to a program opens
+/// it.
+public struct Secret: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+  public let name: String
+  private let text: String
+
+  public init(name: String, text: String) {
+    self.name = name
+    self.text = text
+  }
+
+  public var description: String { "<secret \(name)>" }
+  public var debugDescription: String { description }
+  public var customMirror: Mirror { Mirror(self, children: [:]) }
+
+  /// Hands the text to `sink`, the one place that may see it.
+  public func open<Result>(_ sink: (String) throws -> Result) rethrows -> Result { try sink(text) }
+}

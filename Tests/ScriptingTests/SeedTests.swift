@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Scripting
-
-@Test func seed() { #expect(Bool(true)) }
