@@ -19,7 +19,7 @@ let package = Package(
 
     .target(name: "Lua", dependencies: ["CLua"]),
     .target(name: "Model"),
-    .target(name: "Arguments"),
+    .target(name: "Arguments", dependencies: ["Model"]),
     .target(name: "Scripting", dependencies: ["Lua", "Model"]),
     .target(name: "Storage", dependencies: ["CSQLite", "CCrypto", "Model"]),
     .target(name: "Client", dependencies: ["CCurl", "Model"]),

@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Arguments
-
-@Test func seed() { #expect(Bool(true)) }
