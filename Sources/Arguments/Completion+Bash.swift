@@ -19,7 +19,7 @@ extension Program {
           if [[ -n $joined ]]; then words[${#words[@]} - 1]+=$word; else words+=("$word"); fi
         done
 
-        # Which command is it, which option waits for its value, how many arguments are given?
+        # Which command is it, which option waits for its value, how many arguments are given (or is it 'help')?
         local last=$((${#words[@]} - 1)) command=\(name) option= ended= position=0
         for ((index = 1; index < last; index++)); do
           word=${words[index]}
@@ -33,6 +33,7 @@ extension Program {
           fi
           case "$command $word" in
       \(bashCommands(commands))
+            '\(name) help') position=help ;;
             *) position=$((position + 1)) ;;
           esac
         done
@@ -108,7 +109,8 @@ extension Program {
       }
       if command.isGroup {
         let names = command.visibleSubcommands.map(\.name) + (path.count == 1 ? ["help"] : [])
-        cases.append("      \(quoted("\(start) 0"))) candidates=(\(names.joined(separator: " "))) ;;")
+        let patterns = ["\(start) 0", "\(start) help"].map(quoted)
+        cases.append(alternatives(patterns, "candidates=(\(names.joined(separator: " ")))", indent: 6))
       }
     }
     return cases.joined(separator: "\n")

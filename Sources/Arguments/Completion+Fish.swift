@@ -11,7 +11,7 @@ extension Program {
     return """
       # Completion of \(name) for fish.
 
-      # Prints the command that is typed, and the number of arguments given to it.
+      # Prints the command that is typed, and the number of arguments given to it (or 'help', if that is asked for).
       function \(function)_typed
         set -l command \(name)
         set -l position 0
@@ -28,7 +28,9 @@ extension Program {
             end
           else if contains -- "$command $word" \(paths.joined(separator: " "))
             set command "$command $word"
-          else
+          else if test "$command $word" = '\(name) help'
+            set position help
+          else if test $position != help
             set position (math $position + 1)
           end
         end
@@ -44,9 +46,9 @@ extension Program {
           case 1
             return 0
           case 2
-            test $typed[2] -eq $argv[2]
+            test "$typed[2]" = "$argv[2]"
           case '*'
-            test $typed[2] -ge $argv[2]
+            test "$typed[2]" != help; and test $typed[2] -ge $argv[2]
         end
       end
 
@@ -64,26 +66,27 @@ extension Program {
   private func fishLines(_ path: [String], _ command: Command, _ function: String) -> [String] {
     let isRoot = path.count == 1
     let start = path.joined(separator: " ")
-    func line(_ place: String, _ rest: String, _ help: String) -> String {
-      let condition = fishQuoted("\(function)_at \"\(start)\"\(place)")
+    func line(_ places: String..., rest: String, help: String) -> String {
+      let condition = fishQuoted(places.map { "\(function)_at \"\(start)\"\($0)" }.joined(separator: "; or "))
       return "complete -c \(root.name) -n \(condition) \(rest) -d \(fishQuoted(help))"
     }
     var offered = command.visibleSubcommands.map { ($0.name, $0.abstract) }
     if isRoot { offered.append(("help", "Show help of a command.")) }
-    var lines = command.isGroup ? offered.map { line(" 0", "-a \($0)", $1) } : []
+    var lines = command.isGroup ? offered.map { line(" 0", " help", rest: "-a \($0)", help: $1) } : []
     for (position, argument) in command.positionals.enumerated() where argument.completion != .nothing {
       lines.append(
         line(
-          " \(position)" + (argument.repeats ? " more" : ""), fishAction(argument.completion, function), argument.help))
+          " \(position)" + (argument.repeats ? " more" : ""), rest: fishAction(argument.completion, function),
+          help: argument.help))
     }
     for option in command.parameters where !option.isArgument && !option.isHidden {
       let short = option.short.map { "-s \($0) " } ?? ""
       let value = option.takesValue ? " -r " + fishAction(option.completion, function) : ""
-      lines.append(line("", "\(short)-l \(option.name)\(value)", option.help))
-      if option.role == .toggle { lines.append(line("", "-l no-\(option.name)", option.help)) }
+      lines.append(line("", rest: "\(short)-l \(option.name)\(value)", help: option.help))
+      if option.role == .toggle { lines.append(line("", rest: "-l no-\(option.name)", help: option.help)) }
     }
-    if isRoot { lines.append(line("", "-l version", "Show the version.")) }
-    return lines + [line("", "-s h -l help", "Show help information.")]
+    if isRoot { lines.append(line("", rest: "-l version", help: "Show the version.")) }
+    return lines + [line("", rest: "-s h -l help", help: "Show help information.")]
   }
 
   private func fishAction(_ completion: Completion, _ function: String) -> String {

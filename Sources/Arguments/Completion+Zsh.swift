@@ -17,6 +17,8 @@ extension Program {
 
       \(functions.joined(separator: "\n\n"))
 
+      \(zshHelp(commands))
+
       if [[ $funcstack[1] == \(zshFunction([name])) ]]; then
         \(zshFunction([name])) "$@"
       else
@@ -41,12 +43,9 @@ extension Program {
 
   private func zshGroup(_ path: [String], _ command: Command) -> String {
     let isRoot = path.count == 1
-    var offered = command.visibleSubcommands.map { ($0.name, $0.abstract) }
-    if isRoot { offered.append(("help", "Show help of a command.")) }
-    let described = offered.map { name, abstract in
-      "    " + quoted("\(name.replacing(":", with: "\\:")):\(abstract)")
-    }
-    let calls = command.visibleSubcommands.map { "        \($0.name)) \(zshFunction(path + [$0.name])) ;;" }
+    let described = offered(command) + (isRoot ? [quoted("help:Show help of a command.")] : [])
+    let called = command.visibleSubcommands.map(\.name) + (isRoot ? ["help"] : [])
+    let calls = called.map { "        \($0)) \(zshFunction(path + [$0])) ;;" }
     let specifications =
       zshOptions(command, isRoot: isRoot) + [quoted("1:command:->command"), quoted("*::argument:->arguments")]
     return """
@@ -55,7 +54,7 @@ extension Program {
         local -A opt_args
         local -a commands
         commands=(
-      \(described.joined(separator: "\n"))
+      \(described.map { "    " + $0 }.joined(separator: "\n"))
         )
       \(isRoot ? "  local program=$words[1]\n" : "")\(arguments("-C -S", specifications))
         case $state in
@@ -69,6 +68,28 @@ extension Program {
         esac
       }
       """
+  }
+
+  /// `help` is followed by the names of groups and of one command.
+  private func zshHelp(_ commands: [(path: [String], command: Command)]) -> String {
+    let cases = commands.filter { $0.command.isGroup }.map { path, command in
+      let typed = quoted(path.dropFirst().joined(separator: " "))
+      return "    \(typed)) commands=(\(offered(command).joined(separator: " "))) ;;"
+    }
+    return """
+      \(zshFunction([root.name, "help"]))() {
+        local -a commands
+        case "${(j: :)words[2,CURRENT-1]}" in
+      \(cases.joined(separator: "\n"))
+        esac
+        _describe -t commands command commands
+      }
+      """
+  }
+
+  /// Words of an array for `_describe`.
+  private func offered(_ group: Command) -> [String] {
+    group.visibleSubcommands.map { quoted("\($0.name):\($0.abstract)") }
   }
 
   private func arguments(_ switches: String, _ specifications: [String]) -> String {

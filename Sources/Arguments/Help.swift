@@ -80,11 +80,16 @@ public struct Help {
   }
 
   private func description(of parameter: Parameter) -> String {
-    let facts = [parameter.detail, parameter.defaultText.map { "default: " + ($0.isEmpty ? "''" : $0) }]
+    let facts = [parameter.detail, parameter.defaultText.map { Self.unbroken("default: " + ($0.isEmpty ? "''" : $0)) }]
     let known = facts.compactMap { $0 }.joined(separator: "; ")
-    let variable = parameter.environment.map { "[env: \($0)]" }
+    let variable = parameter.environment.map { Self.unbroken("[env: \($0)]") }
     return [parameter.help, known.isEmpty ? nil : "(\(known))", variable].compactMap { $0 }.joined(separator: " ")
   }
+
+  private static let noBreak = "\u{A0}"
+
+  /// Stays on one line, so that people find it whole: `[env: LUNAPORT_URL]`.
+  private static func unbroken(_ text: String) -> String { text.replacing(" ", with: noBreak) }
 
   private var subcommands: String? {
     guard command.isGroup else { return nil }
@@ -102,7 +107,7 @@ public struct Help {
     let label = "  " + entry.label
     let column = Self.descriptionColumn
     guard !entry.description.isEmpty else { return label }
-    let description = wrapped(entry.description, width: width, indent: column)
+    let description = wrapped(entry.description, width: width, indent: column).replacing(Self.noBreak, with: " ")
     let gap = column - displayWidth(of: label)
     // Two columns at least part a label from its description.
     if gap >= 2 { return label + spaces(gap) + description }

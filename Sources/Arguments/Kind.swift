@@ -117,9 +117,16 @@ extension Kind where Value == Int {
     }
   }
 
-  /// A number of bytes: `4GiB`, `512MB`, `4096`.
+  /// A number of bytes, as `Quantity` reads it: `4GiB`, `512MB`, `4096`.
   public static var size: Kind {
-    Kind(render: sizeText, parse: { text throws(InvalidValue) in try parseSize(text) })
+    Kind(
+      render: { Quantity.text(bytes: Int64($0)).filter { $0 != " " } },
+      parse: { text throws(InvalidValue) in
+        guard let bytes = Quantity.bytes(text).flatMap({ Int(exactly: $0) }) else {
+          throw InvalidValue("must be a size, such as 4GiB, 512MB or 4096 (bytes)")
+        }
+        return bytes
+      })
   }
 
   private static func bounds(of range: ClosedRange<Int>) -> String? {
@@ -132,10 +139,21 @@ extension Kind where Value == Int {
   }
 }
 
+/// A century in seconds: more is a slip, and far more is no `Duration` at all.
+private let longestSeconds = 3_155_760_000.0
+
 extension Kind where Value == Duration {
-  /// A length of time: `90s`, `12h`, `1h30m`.
+  /// A length of time, as `Quantity` reads it: `90s`, `12h`, `1h30m`.
   public static var duration: Kind {
-    Kind(render: durationText, parse: { text throws(InvalidValue) in try parseDuration(text) })
+    Kind(
+      render: { Quantity.text(seconds: $0 / .seconds(1)) },
+      parse: { text throws(InvalidValue) in
+        guard let seconds = Quantity.seconds(text) else {
+          throw InvalidValue("must be a length of time, such as 90s, 12h or 1h30m")
+        }
+        guard seconds <= longestSeconds else { throw InvalidValue("must be a century or less") }
+        return .seconds(seconds)
+      })
   }
 }
 
