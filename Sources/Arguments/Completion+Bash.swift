@@ -20,10 +20,10 @@ extension Program {
         done
 
         # Which command is it, which option waits for its value, how many arguments are given (or is it 'help')?
-        local last=$((${#words[@]} - 1)) command=\(name) option= ended= position=0
+        local last=$((${#words[@]} - 1)) command=\(name) option='' ended='' position=0
         for ((index = 1; index < last; index++)); do
           word=${words[index]}
-          if [[ -n $option ]]; then option= && continue; fi
+          if [[ -n $option ]]; then option='' && continue; fi
           if [[ -z $ended && $word == -- ]]; then ended=1 && continue; fi
           if [[ -z $ended && $word == -?* ]]; then
             case "$command $word" in
@@ -38,7 +38,7 @@ extension Program {
           esac
         done
 
-        local typed=${words[last]} prefix= candidates=()
+        local typed=${words[last]} prefix='' candidates=()
         if [[ -z $option && -z $ended && $typed == --?*=* ]]; then
           option=${typed%%=*}
           prefix=$option=
@@ -56,8 +56,8 @@ extension Program {
 
         # Readline replaces only what follows the last break within the word.
         local stuck=$prefix$typed breaks=
-        [[ $COMP_WORDBREAKS == *=* ]] && breaks+==
-        [[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
+        [[ $COMP_WORDBREAKS == *=* ]] && breaks+='='
+        [[ $COMP_WORDBREAKS == *:* ]] && breaks+=':'
         if [[ -n $breaks ]]; then stuck=${stuck%"${stuck##*["$breaks"]}"}; else stuck=; fi
         COMPREPLY=()
         for word in "${candidates[@]}"; do

@@ -116,6 +116,12 @@ private func lines(_ text: String) -> [String] { text.split(separator: "\n").map
   }
 }
 
+@Test(.enabled(if: isTested("shellcheck"), "shellcheck is not installed"))
+func shellcheckHasNothingToSayOfTheScriptForBash() throws {
+  let folder = try workplace(.bash)
+  #expect(try output(of: "shellcheck --shell=bash \(folder.path)/script") == "")
+}
+
 @Suite(.enabled(if: isTested("zsh"), "zsh is not installed")) struct ZshCompletionTests {
   /// What an interactive zsh, on a terminal of its own (zpty), adds as matches when Tab is pressed.
   private func matches(after typed: String) throws -> [String] {
