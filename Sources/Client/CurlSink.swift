@@ -1,0 +1,111 @@
+import Glibc
+import HTTP
+import Synchronization
+
+/// Where the answer of a transfer goes. Called on the thread of the loop only; none of it may block for long.
+protocol CurlSink: AnyObject, Sendable {
+  /// Once, before any bytes.
+  func receive(_ head: HTTPClient.Head)
+  func receive(_ bytes: UnsafeRawBufferPointer) -> CurlSinkDecision
+  /// Once, at the end.
+  func complete(_ outcome: Result<HTTPClient.Head, HTTPClientError>)
+}
+
+enum CurlSinkDecision {
+  case taken
+  /// Not taken: to be offered again after `CurlLoop.unpause`.
+  case pause
+  case refuse(HTTPClientError.Code, fact: String, hint: String)
+}
+
+/// A sink that reports only its end.
+protocol CompletingSink: CurlSink {
+  func onCompletion(_ report: @escaping @Sendable (Result<HTTPClient.Head, HTTPClientError>) -> Void)
+}
+
+/// Gathers the body in memory, up to a limit.
+final class GatheringSink: CompletingSink {
+  private struct State {
+    var bytes: [UInt8] = []
+    var report: (@Sendable (Result<HTTPClient.Head, HTTPClientError>) -> Void)?
+  }
+
+  private let limit: Int
+  private let state = Mutex(State())
+
+  init(limit: Int) { self.limit = limit }
+
+  var bytes: [UInt8] { state.withLock { $0.bytes } }
+
+  func onCompletion(_ report: @escaping @Sendable (Result<HTTPClient.Head, HTTPClientError>) -> Void) {
+    state.withLock { $0.report = report }
+  }
+
+  func receive(_ head: HTTPClient.Head) {
+    let length = head.headers["Content-Length"].flatMap(Int.init) ?? 0
+    state.withLock { $0.bytes.reserveCapacity(min(length, limit, 1 << 20)) }
+  }
+
+  func receive(_ bytes: UnsafeRawBufferPointer) -> CurlSinkDecision {
+    state.withLock { state in
+      guard state.bytes.count + bytes.count <= limit else {
+        return .refuse(
+          .responseTooLarge, fact: "the answer is larger than \(limit) bytes",
+          hint: "ask for less, or read it as a stream or into a file")
+      }
+      state.bytes.append(contentsOf: bytes)
+      return .taken
+    }
+  }
+
+  func complete(_ outcome: Result<HTTPClient.Head, HTTPClientError>) {
+    let report = state.withLock { state in
+      defer { state.report = nil }
+      return state.report
+    }
+    report?(outcome)
+  }
+}
+
+/// Writes the body to a file.
+final class FileSink: CompletingSink {
+  private let path: String
+  private let descriptor: Int32
+  private let report = Mutex<(@Sendable (Result<HTTPClient.Head, HTTPClientError>) -> Void)?>(nil)
+
+  init?(path: String) {
+    descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    self.path = path
+    if descriptor < 0 { return nil }
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  func onCompletion(_ report: @escaping @Sendable (Result<HTTPClient.Head, HTTPClientError>) -> Void) {
+    self.report.withLock { $0 = report }
+  }
+
+  func receive(_ head: HTTPClient.Head) {}
+
+  func receive(_ bytes: UnsafeRawBufferPointer) -> CurlSinkDecision {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else {
+        return .refuse(
+          .file, fact: "cannot write \(path): \(String(cString: strerror(errno)))", hint: "check the space on its disk")
+      }
+      rest = rest.dropFirst(count)
+    }
+    return .taken
+  }
+
+  func complete(_ outcome: Result<HTTPClient.Head, HTTPClientError>) {
+    let report = report.withLock { report in
+      defer { report = nil }
+      return report
+    }
+    report?(outcome)
+  }
+}

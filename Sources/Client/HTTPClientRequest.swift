@@ -1,0 +1,72 @@
+import HTTP
+
+extension HTTPClient {
+  /// What holds for every request of a client.
+  public struct Configuration: Sendable {
+    public var userAgent = "lunaport"
+    /// Time to reach a peer, names and TLS included.
+    public var connectTimeout = Duration.seconds(10)
+    /// Idle connections that are kept for later requests.
+    public var pooledConnections = 64
+    /// How long an idle connection is trusted. Shorter than the server keeps it, so that a request rarely meets a
+    /// connection that is just being closed.
+    public var pooledFor = Duration.seconds(55)
+    /// Connections to one host at a time; further requests wait. 0 means no limit.
+    public var connectionsPerHost = 0
+    /// Certificates to trust instead of the system's, as a PEM file.
+    public var authorityFile: String?
+    /// The client's own certificate and key, as PEM files.
+    public var certificateFile: String?
+    public var keyFile: String?
+
+    public init() {}
+  }
+
+  public enum Body: Sendable {
+    case none
+    case bytes([UInt8])
+    /// Read while it is sent; its length is that at the start.
+    case file(path: String)
+  }
+
+  public struct Request: Sendable {
+    public var method: HTTPMethod
+    /// `http` or `https`.
+    public var url: String
+    public var headers: HTTPHeaders
+    public var body: Body
+    /// From the start to the last byte of the answer; `nil` for streams without an end. In milliseconds at the finest.
+    public var timeout: Duration?
+    /// The longest time without a byte, in whole seconds; what bounds a stream.
+    public var stallTimeout: Duration?
+    /// Redirects that are followed. None by default: an API that redirects is a mistake in the URL.
+    public var redirects = 0
+    /// Connects to this Unix socket instead of the host of the URL.
+    public var unixSocket: String?
+    /// The most bytes an answer may have that is held in memory.
+    public var responseLimit = 64 << 20
+
+    public init(
+      _ method: HTTPMethod = .get, _ url: String, headers: HTTPHeaders = [:], body: Body = .none,
+      timeout: Duration? = .seconds(30)
+    ) {
+      self.method = method
+      self.url = url
+      self.headers = headers
+      self.body = body
+      self.timeout = timeout
+    }
+  }
+
+  /// The first part of an answer.
+  public struct Head: Sendable, Equatable {
+    public var status: Int
+    public var headers: HTTPHeaders
+  }
+
+  public struct Response: Sendable, Equatable {
+    public var status: Int
+    public var headers: HTTPHeaders
+    public var body: [UInt8]
+  }
+}

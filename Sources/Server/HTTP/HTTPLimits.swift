@@ -1,0 +1,34 @@
+/// What one client may ask of the server. Every bound has a default, a unit and a reason.
+public struct HTTPLimits: Sendable {
+  /// Bytes of a request body that is held in memory. Bulk submits of a thousand runs are about 1 MB.
+  public var body = 8 << 20
+  /// Bytes of the request line and all header fields. What common proxies pass on.
+  public var headerBytes = 8 << 10
+  /// Number of header fields.
+  public var headerCount = 100
+  /// How long a connection may stay without a byte in either direction, in whole seconds. Longer than clients keep
+  /// idle connections pooled, so that it is they who close.
+  public var idle = Duration.seconds(75)
+  /// How long a request may take to arrive, from its connection or the end of the one before it. Stops clients that
+  /// trickle a byte at a time, which `idle` does not see.
+  public var receive = Duration.seconds(60)
+  /// How long a handler may take before its task is cancelled and the client gets 503. Above every long-poll.
+  public var answer = Duration.seconds(120)
+  /// Open connections in all. Each waiting one costs under 20 KB.
+  public var connections = 16_000
+  /// Open connections from one address. A host of many agents is one address; so is a proxy.
+  public var connectionsPerAddress = 4_000
+  /// Bytes of a stream that wait for a slow client before its writer is held back.
+  public var streamBuffer = 64 << 10
+
+  public init() {}
+
+  /// Connections beyond `connections` that are still told why they are refused; those after them are only closed.
+  static let refusalHeadroom = 64
+  /// Bytes of a refused body that are read and dropped so that the client can read the answer: one that is still
+  /// sending when the connection closes may lose the answer with it.
+  static let drainedBody = 1 << 20
+  /// Room beside the header fields in the memory of a connection, for libmicrohttpd's index of them and the answer's
+  /// own header.
+  static let connectionOverhead = 3 << 10
+}

@@ -1,0 +1,86 @@
+import Dispatch
+import Glibc
+import HTTP
+
+/// An HTTP/1.1 server. Waiting requests hold no thread; see `HTTPLimits` for what each may cost.
+///
+/// A client that closes its connection cancels the task of its handler, whether the handler works, waits or streams.
+/// Closing only the sending side counts as closing. A client that vanishes without a word (power, cable) is noticed
+/// when something is sent to it, so streams should send a comment now and then and long-polls should end by themselves.
+///
+/// A request that is not HTTP at all is answered by libmicrohttpd, with the right status and a plain page.
+public final class HTTPServer: Sendable {
+  /// Where the server listens; the port is the true one.
+  public let address: HTTPAddress
+  private let core: HTTPServerCore
+  private let listener: HTTPListener
+  private let daemon: HTTPDaemon
+
+  /// Binds the address and serves from then on, until `shutdown`.
+  ///
+  /// Raises the process's soft limit of open files to its hard limit, since each connection needs one.
+  /// - Parameter threads: that read and write the network and start handlers.
+  public static func start(
+    listen address: HTTPAddress, limits: HTTPLimits = HTTPLimits(), threads: Int = 1, service: HTTPService
+  ) throws(HTTPListenError) -> HTTPServer {
+    raiseFileLimit()
+    let core = HTTPServerCore(limits: limits, service: service)
+    core.turnClock()
+    let listener = try HTTPListener(address, core: core)
+    guard let daemon = HTTPDaemon(core: core, threads: threads) else {
+      throw HTTPListenError(address: address, failure: errno, doing: "start serving")
+    }
+    listener.run(daemon)
+    return HTTPServer(core: core, listener: listener, daemon: daemon)
+  }
+
+  public static func start(
+    listen address: HTTPAddress, limits: HTTPLimits = HTTPLimits(),
+    handler: @escaping @Sendable (HTTPRequest) async -> HTTPResponse
+  ) throws(HTTPListenError) -> HTTPServer {
+    try start(listen: address, limits: limits, service: HTTPService(handler: handler))
+  }
+
+  private init(core: HTTPServerCore, listener: HTTPListener, daemon: HTTPDaemon) {
+    self.core = core
+    self.listener = listener
+    self.daemon = daemon
+    address = listener.address
+  }
+
+  /// Stops: accepts no more connections, ends waits and streams at once and cleanly, gives other requests up to
+  /// `grace` to end, then cancels their tasks and answers 503. Returns when every connection is closed. Call it once.
+  public func shutdown(grace: Duration) async {
+    core.setClosing()
+    listener.stopAccepting()
+    for connection in core.connections.all { connection.exchange?.close() }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await self.core.work.drain() }
+      group.addTask { try? await Task.sleep(for: grace) }
+      await group.next()
+      group.cancelAll()
+    }
+    core.setStopping()
+    for connection in core.connections.all { connection.exchange?.stop() }
+    listener.stop()
+    await withCheckedContinuation { continuation in
+      // Joins threads, so it must not hold a thread of the concurrent pool.
+      DispatchQueue(label: "lunaport.http.stop").async {
+        self.daemon.stop()
+        continuation.resume()
+      }
+    }
+  }
+
+  /// The number of open connections.
+  public var connectionCount: Int { core.connections.all.count }
+
+  private static func raiseFileLimit() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else {
+      return
+    }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+}

@@ -1,0 +1,105 @@
+import Dispatch
+import Glibc
+import Synchronization
+
+/// A server that says exactly what a script tells it to, one script for each connection in turn. A connection beyond
+/// the last script is closed at once.
+final class ScriptedServer: Sendable {
+  enum Step: Sendable {
+    /// Waits for the end of a request header and `body` more bytes.
+    case read(body: Int = 0)
+    case send(String)
+    /// Waits for the client to close.
+    case untilClosed
+  }
+
+  let port: UInt16
+  private let socket: Int32
+  private let state = Mutex((accepted: 0, received: [String](), closed: 0))
+
+  var url: String { "http://127.0.0.1:\(port)" }
+  /// Connections so far.
+  var accepted: Int { state.withLock { $0.accepted } }
+  /// What each connection has sent, as far as its script has read.
+  var received: [String] { state.withLock { $0.received } }
+  /// Connections that a client has closed while their script waited for that.
+  var closed: Int { state.withLock { $0.closed } }
+
+  func waitForClose() async {
+    while closed == 0 { await Task.yield() }
+  }
+
+  init(_ scripts: [Step]...) {
+    socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &address) { [socket] address in
+      address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        _ = bind(socket, $0, size)
+        _ = listen(socket, 16)
+        _ = getsockname(socket, $0, &size)
+      }
+    }
+    port = UInt16(bigEndian: address.sin_port)
+    DispatchQueue(label: "scripted server").async { [self, socket] in
+      for script in scripts {
+        let connection = accept(socket, nil, nil)
+        guard connection >= 0 else { return }
+        let index = state.withLock { state in
+          state.accepted += 1
+          state.received.append("")
+          return state.accepted - 1
+        }
+        DispatchQueue(label: "scripted connection").async { self.run(script, connection, index) }
+      }
+      while true {
+        let connection = accept(socket, nil, nil)
+        guard connection >= 0 else { return }
+        state.withLock { $0.accepted += 1 }
+        close(connection)
+      }
+    }
+  }
+
+  func stop() {
+    shutdown(socket, Int32(SHUT_RDWR))
+    close(socket)
+  }
+
+  private func run(_ script: [Step], _ connection: Int32, _ index: Int) {
+    var patience = timeval(tv_sec: 20, tv_usec: 0)
+    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    var pending = ""
+    for step in script {
+      switch step {
+      case .read(let body):
+        while true {
+          if let end = pending.firstRange(of: "\r\n\r\n"), pending[end.upperBound...].utf8.count >= body { break }
+          guard let more = receive(connection) else { return finish(connection) }
+          pending += more
+          state.withLock { $0.received[index] += more }
+        }
+        pending = ""
+      case .send(let text):
+        let bytes = Array(text.utf8)
+        guard Glibc.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
+          return finish(connection)
+        }
+      case .untilClosed:
+        while receive(connection) != nil {}
+        state.withLock { $0.closed += 1 }
+      }
+    }
+    finish(connection)
+  }
+
+  private func finish(_ connection: Int32) { close(connection) }
+
+  private func receive(_ connection: Int32) -> String? {
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    let count = recv(connection, &buffer, buffer.count, 0)
+    return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+  }
+}

@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Client
-
-@Test func seed() { #expect(Bool(true)) }
