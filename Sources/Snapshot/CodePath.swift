@@ -82,7 +82,8 @@ public struct CodePath: Sendable, Hashable {
     }
     if let done = word { words.append(done) }
     guard let program = words.first, !program.isEmpty else {
-      throw SnapshotError(.entryPoint, "the entry point names no program", hint: "such as --entry-point \"python3 train.py\"")
+      throw SnapshotError(
+        .entryPoint, "the entry point names no program", hint: "such as --entry-point \"python3 train.py\"")
     }
     return words
   }

@@ -42,14 +42,16 @@ extension Folder {
   /// is found by. The patch is left to the machine.
   static func python(in text: String) -> String? {
     let lines = text.split(whereSeparator: \.isNewline)
-    guard var word = lines.compactMap({ $0.split(whereSeparator: \.isWhitespace).first }).first(where: { $0.first != "#" })
+    guard
+      var word = lines.compactMap({ $0.split(whereSeparator: \.isWhitespace).first }).first(where: { $0.first != "#" })
     else { return nil }
     if word.hasPrefix("python") { word = word.dropFirst("python".count) }
     if word.hasPrefix("-") { word = word.dropFirst() }
     let parts = word.split(separator: ".", omittingEmptySubsequences: false)
-    guard (2...3).contains(parts.count), parts.allSatisfy({ part in
-      (1...3).contains(part.count) && part.allSatisfy { $0.isASCII && $0.isNumber }
-    })
+    guard (2...3).contains(parts.count),
+      parts.allSatisfy({ part in
+        (1...3).contains(part.count) && part.allSatisfy { $0.isASCII && $0.isNumber }
+      })
     else { return nil }
     return "\(parts[0]).\(parts[1])"
   }

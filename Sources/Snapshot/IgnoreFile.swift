@@ -7,7 +7,7 @@ struct IgnorePattern: Sendable, Hashable {
   let isName: Bool
   /// The bytes before the first wildcard.
   private let prefix: [UInt8]
-  private let glob: Glob
+  private let wildcard: Wildcard
   /// From 1.
   let line: Int
   let text: String
@@ -26,7 +26,7 @@ struct IgnorePattern: Sendable, Hashable {
     if rest.first == slash { rest = rest.dropFirst() }
     let plain = rest.prefix { !Self.special.contains($0) }
     prefix = Array(plain)
-    glob = Glob(rest.dropFirst(plain.count))
+    wildcard = Wildcard(rest.dropFirst(plain.count))
   }
 
   private static let special = Array("*?[\\".utf8)
@@ -37,7 +37,7 @@ struct IgnorePattern: Sendable, Hashable {
   func matches(path: ArraySlice<UInt8>, name: ArraySlice<UInt8>, isFolder: Bool) -> Bool {
     if isForFolders && !isFolder { return false }
     let text = isName ? name : path
-    return text.starts(with: prefix) && glob.matches(text.dropFirst(prefix.count))
+    return text.starts(with: prefix) && wildcard.matches(text.dropFirst(prefix.count))
   }
 }
 

@@ -2,7 +2,7 @@
 /// does not, `[a-z]`, `[!a-z]` and `[[:alpha:]]` are one byte, a backslash takes the next byte as it is.
 ///
 /// Matching takes time in proportion to pattern times text, whatever the pattern.
-struct Glob: Sendable, Hashable {
+struct Wildcard: Sendable, Hashable {
   private enum Token: Sendable, Hashable {
     case literal(UInt8)
     /// Any byte but a slash.
@@ -76,7 +76,7 @@ struct Glob: Sendable, Hashable {
   }
 }
 
-extension Glob {
+extension Wildcard {
   /// Reads a pattern's bytes into tokens.
   private struct Reader {
     let pattern: [UInt8]
