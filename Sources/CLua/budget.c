@@ -1,5 +1,6 @@
 // Time and instructions. A hook counts instructions in every coroutine from birth; it compares the clock, because
 // instructions are not time and because short coroutines never reach their own count.
+#define _POSIX_C_SOURCE 200809L
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -54,6 +55,10 @@ void host_tick(clua_host *h) {
 
 int host_raise_expired(lua_State *L) {
   clua_host *h = host_of(L);
+  if (!h->noted) {
+    h->noted = 1;
+    host_note_place(L, NULL, 0);
+  }
   h->raising = 1;
   if (h->reason == CLUA_REASON_INSTRUCTIONS) lua_pushliteral(L, "instruction limit exceeded");
   else lua_pushliteral(L, "time limit exceeded");
@@ -101,6 +106,7 @@ static void enter(clua_host *h) {
   if (h->depth++ > 0) return;
   h->reason = CLUA_REASON_NONE;
   h->raising = 0;
+  h->noted = 0;
   h->blocked = 0;
   h->closing = 0;
   h->deadline = 0;  // read with the first hook: a call of a few instructions never reads the clock

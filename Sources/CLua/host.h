@@ -38,6 +38,7 @@ static inline void host_charge(lua_State *L, clua_host *h, unsigned steps) {
 
 // traceback.c
 int host_message_handler(lua_State *L);
+void host_note_place(lua_State *L, const char *message, int level);
 void host_syntax_position(clua_host *h, const char *name, const char *message);
 
 // coroutines.c

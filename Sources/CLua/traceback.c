@@ -39,16 +39,15 @@ static void describe(clua_frame *frame, const lua_Debug *ar) {
   else snprintf(frame->name, sizeof frame->name, "function at line %d", ar->linedefined);
 }
 
-int host_message_handler(lua_State *L) {
+void host_note_place(lua_State *L, const char *message, int level) {
   clua_host *h = host_of(L);
-  const char *message = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
   h->frame_count = h->frames_omitted = 0;
   h->line = -1;
   h->chunk[0] = '\0';
   h->message_offset = 0;
   int found = 0, placed = 0;
   lua_Debug ar;
-  for (int level = 1; lua_getstack(L, level, &ar); level++) {
+  for (; lua_getstack(L, level, &ar); level++) {
     if (h->frame_count == CLUA_FRAMES) {
       h->frames_omitted++;
       continue;
@@ -76,7 +75,13 @@ int host_message_handler(lua_State *L) {
       copy(h->chunk, sizeof h->chunk, chunk_name(&ar));
     }
   }
-  lua_settop(L, 1);
+}
+
+int host_message_handler(lua_State *L) {
+  // A spent budget has noted its place where it struck; what unwinding adds is not of interest.
+  if (host_of(L)->reason == CLUA_REASON_NONE) {
+    host_note_place(L, lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL, 1);
+  }
   return 1;
 }
 

@@ -49,3 +49,14 @@ int clua_is_integer(lua_State *L, int index) { return lua_isinteger(L, index); }
 const char *clua_to_string(lua_State *L, int index, size_t *length) {
   return lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, length) : NULL;
 }
+
+void clua_push_error(lua_State *L, const char *message, size_t length) {
+  luaL_where(L, 1);
+  lua_pushlstring(L, message, length);
+  lua_concat(L, 2);  // two strings: no metamethod is called
+}
+
+const char *clua_error_chunk(const clua_host *h) { return h->chunk; }
+const clua_frame *clua_error_frame(const clua_host *h, int index) { return &h->frames[index]; }
+const char *clua_frame_chunk(const clua_frame *frame) { return frame->chunk; }
+const char *clua_frame_name(const clua_frame *frame) { return frame->name; }

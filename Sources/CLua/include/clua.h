@@ -92,6 +92,7 @@ typedef struct clua_host {
   int cancelled;         // the running call was told so
   int reason;            // CLUA_REASON_*: sticky for the rest of the call
   int raising;           // an error raised by the hook is on its way: hooks are off
+  int noted;             // the place where the budget was spent has been noted
   int depth;             // nesting of calls from the host
   int interval;          // instructions between two hooks
   unsigned steps;        // work of library functions since the clock was last read
@@ -157,6 +158,10 @@ void lua_createtable(lua_State *L, int items, int fields);
 void lua_rawset(lua_State *L, int index);
 void lua_rawseti(lua_State *L, int index, clua_integer key);
 int lua_next(lua_State *L, int index);  // also raises on a key that is not in the table: only pass its own keys
+// The metatable's __name, if that is a string; pushes nothing.
+int clua_type_tag(lua_State *L, int index, const char **name, size_t *length);
+// Pushes `message` behind the place of the Lua code that called the running host function: "chunk:12: message".
+void clua_push_error(lua_State *L, const char *message, size_t length);
 
 // MARK: never raise
 
@@ -165,7 +170,10 @@ int clua_set_environment(lua_State *L, int function);  // pops a table, makes it
 // null. `line` is -1 where it is not Lua code.
 const char *clua_position(lua_State *L, int level, int *line);
 int clua_can_await(lua_State *L);
-int clua_type_tag(lua_State *L, int index, const char **name, size_t *length);  // metatable's __name; pushes nothing
+const char *clua_error_chunk(const clua_host *host);
+const clua_frame *clua_error_frame(const clua_host *host, int index);
+const char *clua_frame_chunk(const clua_frame *frame);
+const char *clua_frame_name(const clua_frame *frame);
 void clua_pop(lua_State *L, int count);
 int clua_absolute(lua_State *L, int index);
 int clua_is_integer(lua_State *L, int index);

@@ -1,0 +1,43 @@
+import CLua
+import Synchronization
+
+/// A value kept alive in one state: a function, a table, anything. Usable only with that state; other states refuse
+/// it. Letting go of it from any thread frees the value the next time the state works.
+public final class LuaReference: Sendable {
+  let id: Int32
+  let kept: KeptReferences
+
+  init(id: Int32, kept: KeptReferences) {
+    self.id = id
+    self.kept = kept
+  }
+
+  deinit { kept.letGo(id) }
+}
+
+/// What a chunk's global names mean: a table with its own copies of the library and what the embedder put there.
+public struct LuaEnvironment: Sendable {
+  public let reference: LuaReference
+}
+
+/// References that were let go, possibly on another thread, and wait for the state to drop them.
+final class KeptReferences: Sendable {
+  private let dead = Mutex<[Int32]>([])
+  private let waiting = Atomic<Bool>(false)
+
+  func letGo(_ id: Int32) {
+    dead.withLock { $0.append(id) }
+    waiting.store(true, ordering: .releasing)
+  }
+
+  /// On the state's thread, while no Lua code is on the stack below that could still need them by number.
+  func sweep(_ lua: OpaquePointer) {
+    guard waiting.load(ordering: .acquiring) else { return }
+    waiting.store(false, ordering: .relaxed)
+    let ids = dead.withLock { ids in
+      defer { ids = [] }
+      return ids
+    }
+    for id in ids { clua_drop(lua, id) }
+  }
+}

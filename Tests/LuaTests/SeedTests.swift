@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Lua
-
-@Test func seed() { #expect(Bool(true)) }
