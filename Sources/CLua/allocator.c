@@ -18,8 +18,10 @@ void *host_allocate(void *context, void *block, size_t old_size, size_t new_size
     return NULL;
   }
   if (refused(h, old_size, new_size)) {
-    // Each refusal costs a full collection, which no hook interrupts.
+    // Each refusal costs a full collection, which no hook interrupts. If that does not help, an error follows that
+    // no message handler sees.
     host_tick(h);
+    if (h->reason == CLUA_REASON_NONE) host_note_place(h->current, NULL, 0);
     return NULL;
   }
   void *moved = realloc(block, new_size);

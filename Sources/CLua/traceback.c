@@ -39,6 +39,23 @@ static void describe(clua_frame *frame, const lua_Debug *ar) {
   else snprintf(frame->name, sizeof frame->name, "function at line %d", ar->linedefined);
 }
 
+// How many levels there are, by doubling and halving: to find level n costs n steps.
+static int depth_of(lua_State *L) {
+  lua_Debug ar;
+  int low = 1, high = 1;
+  while (lua_getstack(L, high, &ar)) {
+    low = high;
+    high *= 2;
+  }
+  while (low < high) {
+    int middle = (low + high) / 2;
+    if (lua_getstack(L, middle, &ar)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+// Reads only, so that the allocator may call it in the middle of anything.
 void host_note_place(lua_State *L, const char *message, int level) {
   clua_host *h = host_of(L);
   h->frame_count = h->frames_omitted = 0;
@@ -49,16 +66,10 @@ void host_note_place(lua_State *L, const char *message, int level) {
   lua_Debug ar;
   for (; lua_getstack(L, level, &ar); level++) {
     if (h->frame_count == CLUA_FRAMES) {
-      h->frames_omitted++;
-      continue;
+      h->frames_omitted = depth_of(L) - level;
+      break;
     }
     lua_getinfo(L, "Sln", &ar);
-    if (*ar.what == 'C') {
-      lua_getinfo(L, "f", &ar);
-      int ours = lua_tocfunction(L, -1) == coroutine_entry;
-      lua_pop(L, 1);
-      if (ours) continue;
-    }
     describe(&h->frames[h->frame_count++], &ar);
     if (*ar.what == 'C' || found) continue;
     if (!placed) {  // the innermost Lua function, unless the message itself names a place
@@ -75,6 +86,8 @@ void host_note_place(lua_State *L, const char *message, int level) {
       copy(h->chunk, sizeof h->chunk, chunk_name(&ar));
     }
   }
+  // At the bottom of a coroutine is coroutine_entry, which says nothing to anybody.
+  if (L != h->main && h->frames_omitted == 0 && h->frame_count > 1) h->frame_count--;
 }
 
 int host_message_handler(lua_State *L) {

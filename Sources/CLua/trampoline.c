@@ -11,8 +11,9 @@ static int finish(lua_State *L, clua_host *h, int answer) {
     h->enforce = 1;
     host_tick(h);
     if (h->used > h->limit) {
+      host_note_place(L, NULL, 0);
       lua_settop(L, 0);
-      lua_pushliteral(L, "not enough memory");
+      lua_pushliteral(L, "not enough memory");  // Lua takes this text for a lack of memory
       return lua_error(L);
     }
   }

@@ -50,7 +50,10 @@ extension LuaState {
     }
     switch Int(status) {
     case CLUA_ERROR_MEMORY:
-      return LuaError(.memory, "exceeded its memory limit of \(limits.memoryBytes) bytes")
+      var error = placed(LuaError(.memory, "exceeded its memory limit of \(limits.memoryBytes) bytes"))
+      // Recursion without end shows as a lack of memory, unless the limit is very high.
+      if error.framesOmitted > 1_000 { error.message += " (\(error.framesOmitted) calls within calls)" }
+      return error
     case CLUA_ERROR_SYNTAX: return placed(LuaError(.syntax, message(lua)))
     case CLUA_ERROR_HANDLER: return LuaError(.runtime, "error in error handling")
     default: return runtimeFailure(lua)

@@ -54,11 +54,16 @@ import Testing
     #expect(try Bench().failure("error()")?.message == "error value is a nil")
   }
 
-  @Test func `deep recursion is an error with a short traceback`() throws {
-    let error = try Bench().failure("local function f() return 1 + f() end f()")
-    #expect(error?.kind == .runtime)
-    #expect(error?.message.hasPrefix("stack overflow") == true)
-    #expect(error?.traceback.count == 20)
-    #expect((error?.framesOmitted ?? 0) > 1_000)
+  @Test func `recursion without end is an error with a place and a short traceback`() throws {
+    let source = "local function f() return 1 + f() end\nf()"
+    let overflow = try Bench(limits: LuaLimits(memoryBytes: 512 << 20)).failure(source)
+    #expect(overflow?.kind == .runtime)
+    #expect(overflow?.description.hasPrefix("test.lua:1: stack overflow") == true)
+    #expect(overflow?.traceback.count == 20)
+    #expect((overflow?.framesOmitted ?? 0) > 100_000)
+    let memory = try Bench().failure(source)
+    #expect(memory?.kind == .memory)
+    #expect(memory?.line == 1)
+    #expect(memory?.message.contains("calls within calls") == true)
   }
 }
