@@ -229,8 +229,8 @@ private struct Reader {
     var open = 0
     while let token {
       if case .symbol(let symbol) = token.kind {
-        if "([{".contains(symbol) { open += 1 }
-        if ")]}".contains(symbol) { open -= 1 }
+        if symbol == UInt8(ascii: "(") || symbol == UInt8(ascii: "[") || symbol == UInt8(ascii: "{") { open += 1 }
+        if symbol == UInt8(ascii: ")") || symbol == UInt8(ascii: "]") || symbol == UInt8(ascii: "}") { open -= 1 }
       }
       index += 1
       if open <= 0 { return }
