@@ -1,0 +1,136 @@
+import Model
+
+/// What an edit of the files would change, in words: declared against running.
+public struct ConfigurationDiff: Sendable {
+  public enum Change: Sendable, Hashable {
+    case added(QueueID)
+    case removed(QueueID)
+    case changed(QueueID, [Difference])
+  }
+
+  public struct Difference: Sendable, Hashable {
+    public var path: String
+    /// As JSON; nil where it is not there.
+    public var before: String?
+    public var after: String?
+  }
+
+  public var changes: [Change]
+  public var isEmpty: Bool { changes.isEmpty }
+
+  public init(from old: [QueueID: Queue], to new: [QueueID: Queue]) {
+    changes = Set(old.keys).union(new.keys).sorted().compactMap { id in
+      switch (old[id], new[id]) {
+      case (nil, _?): return .added(id)
+      case (_?, nil): return .removed(id)
+      case (let before?, let after?):
+        let differences = Self.differences(before.settings, after.settings)
+        return differences.isEmpty ? nil : .changed(id, differences)
+      case (nil, nil): return nil
+      }
+    }
+  }
+
+  public func render() -> String {
+    if isEmpty { return "no difference\n" }
+    var out = ""
+    for change in changes {
+      switch change {
+      case .added(let id): out += "+ queue \(id.text)\n"
+      case .removed(let id): out += "- queue \(id.text)\n"
+      case .changed(let id, let differences):
+        out += "~ queue \(id.text)\n"
+        for difference in differences {
+          switch (difference.before, difference.after) {
+          case (nil, let after?): out += "    + \(difference.path) = \(after)\n"
+          case (let before?, nil): out += "    - \(difference.path) = \(before)\n"
+          case (let before?, let after?): out += "    ~ \(difference.path): \(before) -> \(after)\n"
+          case (nil, nil): break
+          }
+        }
+      }
+    }
+    return out
+  }
+
+  public var json: Value {
+    .array(
+      changes.map { change in
+        switch change {
+        case .added(let id): ["change": "added", "queue": .string(id.text)]
+        case .removed(let id): ["change": "removed", "queue": .string(id.text)]
+        case .changed(let id, let differences):
+          [
+            "change": "changed", "queue": .string(id.text),
+            "differences": .array(
+              differences.map {
+                [
+                  "path": .string($0.path), "before": $0.before.map(Value.string) ?? .null,
+                  "after": $0.after.map(Value.string) ?? .null,
+                ]
+              }),
+          ]
+        }
+      })
+  }
+
+  private static func differences(_ before: Value, _ after: Value, _ path: Path = []) -> [Difference] {
+    if before == after { return [] }
+    if case .object(let old) = before, case .object(let new) = after {
+      return Set(old.keys).union(new.keys).sorted().flatMap { key -> [Difference] in
+        let inner = path + [.key(key)]
+        switch (old[key], new[key]) {
+        case (let old?, let new?): return differences(old, new, inner)
+        case (let old?, nil): return [Difference(path: inner.text, before: old.json(), after: nil)]
+        case (nil, let new?): return [Difference(path: inner.text, before: nil, after: new.json())]
+        case (nil, nil): return []
+        }
+      }
+    }
+    return [Difference(path: path.text, before: before.json(), after: after.json())]
+  }
+}
+
+extension Queue {
+  /// All that a queue's file says, as a document with the words of the file; for diffs, the API and exports.
+  public var settings: Value {
+    var fields: [String: Value] = [
+      "entity": .string(entity), "target": .string(target), "priorities": .bool(priorities),
+      "grace": .double(grace), "resource": resource.described,
+      "links": .array(links.map { ["label": .string($0.label), "url": .string($0.url)] }),
+      "hooks": .array(hooks.map(Value.string)),
+      "requires": .array(
+        needs.compactMap { need in
+          if case .capability(let capability, _) = need.kind { .string(capability.rawValue) } else { nil }
+        }),
+    ]
+    if let concurrency { fields["concurrency"] = .int(Int64(concurrency)) }
+    if let timeout { fields["timeout"] = .string(Quantity.text(seconds: timeout)) }
+    if let queueTimeout { fields["queue_timeout"] = .string(Quantity.text(seconds: queueTimeout)) }
+    if retry.max > 0 {
+      fields["retry"] = [
+        "max": .int(Int64(retry.max)), "on": .array(retry.on.map(\.rawValue).sorted().map(Value.string)),
+        "delay": .double(retry.delay), "delay_max": .double(retry.delayMax),
+      ]
+    }
+    switch override {
+    case .any: fields["override"] = "any"
+    case .none: fields["override"] = "none"
+    case .only(let names): fields["override"] = .array(names.map(Value.string))
+    case .variables: break
+    }
+    return .object(fields)
+  }
+}
+
+extension Node {
+  /// The document with its holes shown as `${var name: type}`.
+  public var described: Value {
+    switch self {
+    case .hole(let hole, _): .string("var \(hole.name): \(hole.schema.text)")
+    case .list(let items, _): .array(items.map(\.described))
+    case .table(let fields, _): .object(fields.mapValues(\.described))
+    default: value
+    }
+  }
+}
