@@ -138,11 +138,13 @@ public struct Permission: Sendable, Hashable, Codable {
     case exec
     /// Hold local processes.
     case process
-    /// Read and write files in the plugin's own data folder.
+    /// Read and write files in the plugin's own data folder, and run programs in it.
     case files
+    /// `env:NAME`: hand these variables of the agent's environment to the programs it runs.
+    case env
   }
   public var kind: Kind
-  /// The program of `exec`.
+  /// The program of `exec`, the variable of `env`; `*` stands for any text.
   public var subject: String?
 
   /// Reads `exec:sbatch`, `process`, `files`; nil where `text` is none.
@@ -151,7 +153,7 @@ public struct Permission: Sendable, Hashable, Codable {
     guard let kind = parts.first.flatMap(Kind.init(rawValue:)) else { return nil }
     self.kind = kind
     switch kind {
-    case .exec:
+    case .exec, .env:
       guard parts.count == 2, !parts[1].isEmpty, !parts[1].contains("/") else { return nil }
       subject = parts[1]
     case .process, .files:
@@ -165,6 +167,7 @@ public struct Permission: Sendable, Hashable, Codable {
   public static let doc: [(form: String, doc: String)] = [
     ("exec:NAME", "run the program NAME, found on the agent's PATH"),
     ("process", "start, watch and stop local processes that outlive the agent"),
-    ("files", "read and write files in the plugin's own data folder"),
+    ("files", "read and write files in the plugin's own data folder, and run programs in it"),
+    ("env:NAME", "hand the variable NAME of the agent's environment to the programs that it runs"),
   ]
 }
