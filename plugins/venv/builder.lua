@@ -1,0 +1,66 @@
+-- One virtual environment for each Python version and dependency list, kept in the plugin's data folder. A folder
+-- without its `complete` mark is what an interrupted build left, and is made anew.
+
+local builder = {}
+
+local function python(build)
+  return build.source.python and "python" .. build.source.python or "python3"
+end
+
+function builder.probe()
+  local out, err = host.exec { "python3", "-c", "import sys, venv, ensurepip; print(sys.version.split()[0])", timeout = 20 }
+  if not out then return { health = "undetected", detail = err.message } end
+  if out.code ~= 0 then
+    return { health = "unhealthy", detail = "python3 cannot make virtual environments: install python3-venv" }
+  end
+  local version = string.match(out.stdout, "%S+")
+  return { health = "healthy", detail = "Python " .. version, attributes = { python = version } }
+end
+
+function builder.key(_, build)
+  return host.sha256("venv 1\n" .. python(build) .. "\n" .. (build.requirements or ""))
+end
+
+local function run(command, timeout)
+  host.log("$ " .. table.concat(command, " ") .. "\n")
+  command.timeout = timeout
+  command.stream = true
+  local out, err = host.exec(command)
+  if not out then return nil, err end
+  if out.code ~= 0 then
+    return nil, fail {
+      code = "target_error",
+      message = command[1] .. " ended with exit code " .. out.code,
+      detail = out.stderr,
+      hint = "the build's output is at the start of the run's log",
+    }
+  end
+  return true
+end
+
+function builder.build(ctx, build, key)
+  local prefix = ctx.data .. "/" .. key
+  if host.files.exists(key .. "/complete") then
+    return { prefix = prefix }
+  end
+  host.files.remove(key)
+  local timeout = host.seconds(ctx.config.timeout)
+  local ok, err = run({ python(build), "-m", "venv", prefix }, timeout)
+  if not ok then
+    if build.source.python and err.code == "not_found" then
+      err.hint = "install " .. python(build) .. " on the agent's machine, or leave the job's Python version out"
+    end
+    return nil, err
+  end
+  if build.requirements then
+    ok, err = run({
+      prefix .. "/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
+      "-r", build.folder .. "/" .. build.source.requirements,
+    }, timeout)
+    if not ok then return nil, err end
+  end
+  host.files.write(key .. "/complete", "")
+  return { prefix = prefix }
+end
+
+return builder

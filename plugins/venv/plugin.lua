@@ -1,0 +1,12 @@
+return builder {
+  name = "venv",
+  version = "1.0.0",
+  api = { 1 },
+  doc = "makes Python virtual environments for local processes",
+  builds = { "code", "git" },
+  targets = { "process", "mock" },
+  needs = { "exec:python3*", "files", "env:PIP_*" },
+  config = table {
+    timeout = duration():default("30m"):doc("time one build may take"),
+  },
+}
