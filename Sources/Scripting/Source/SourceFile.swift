@@ -50,6 +50,11 @@ public struct SourceFile: Sendable, Hashable {
     return names.filter { !$0.hasPrefix(".") && isWanted($0) }.sorted()
   }
 
+  static func isFolder(_ path: String) -> Bool {
+    var isDirectory = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory
+  }
+
   static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 }
 
