@@ -168,8 +168,7 @@ private struct Pass {
     }
     diagnostics += pluginReader.diagnostics
     let functions = PluginFunctions(kind: declaration.word, folder: folder, shown: shown)
-    let (found, problems, source) = functions.check(declaration, provides: provides)
-    _ = found
+    let (problems, source) = functions.check(declaration, provides: provides)
     if let source { configuration.sources[source.name] = source.text }
     diagnostics += problems
   }

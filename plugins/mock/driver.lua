@@ -40,7 +40,8 @@ function driver.start(_, spec, token)
   end
   if spec.start_fails and run.failed < spec.start_fails_times then
     write(token, { failed = run.failed + 1, started = spec.start_takes_effect and host.now() or nil, spec = spec })
-    return nil, fail { code = spec.start_fails, message = "start fails, as the resource asks", retry = spec.start_retry }
+    local message = "start fails, as the resource asks"
+    return nil, fail { code = spec.start_fails, message = message, retry = spec.start_retry }
   end
   write(token, { failed = run.failed, started = host.now(), spec = spec })
   return { token = token }

@@ -8,7 +8,8 @@ local function python(build)
 end
 
 function builder.probe()
-  local out, err = host.exec { "python3", "-c", "import sys, venv, ensurepip; print(sys.version.split()[0])", timeout = 20 }
+  local test = "import sys, venv, ensurepip; print(sys.version.split()[0])"
+  local out, err = host.exec { "python3", "-c", test, timeout = 20 }
   if not out then return { health = "undetected", detail = err.message } end
   if out.code ~= 0 then
     return { health = "unhealthy", detail = "python3 cannot make virtual environments: install python3-venv" }

@@ -9,10 +9,9 @@ enum Vocabulary {
     "number", "bool", "choice", "duration", "size", "list", "map", "table", "any", "one_of",
   ]
 
-  /// Runs once in each environment, with `declare` (a host function: word, name, body) in reach.
+  /// Evaluated once in each state: answers a function that puts the words into a file's environment. `declare` is a
+  /// host function: word, name, body.
   static let prelude = """
-    local declare, setmetatable, type, pairs, error = declare, setmetatable, type, pairs, error
-
     local schema = { __name = "schema" }
     schema.__index = schema
     local function make(kind, options)
@@ -32,37 +31,39 @@ enum Vocabulary {
     local function simple(kind)
       return function(options) return make(kind, options) end
     end
-    local function callable(library, kind)
-      return setmetatable(library, { __call = function(_, options) return make(kind, options) end })
-    end
-    callable(string, "string")
-    callable(table, "table")
-    int, number, bool, duration, size, choice, any =
-      simple "int", simple "number", simple "bool", simple "duration", simple "size", simple "choice", simple "any"
-    one_of = simple "one_of"
-    function list(item, options) return make("list", { item = item, options = options }) end
-    function map(item) return make("map", { item = item }) end
-
     local variable, reference, extension, nothing =
       { __name = "var" }, { __name = "secret" }, { __name = "extend" }, { __name = "null" }
-    function var(name, of) return setmetatable({ name = name, schema = of }, variable) end
-    function secret(name)
+
+    local shared = {
+      int = simple "int", number = simple "number", bool = simple "bool", duration = simple "duration",
+      size = simple "size", choice = simple "choice", any = simple "any", one_of = simple "one_of",
+      null = setmetatable({}, nothing),
+    }
+    function shared.list(item, options) return make("list", { item = item, options = options }) end
+    function shared.map(item) return make("map", { item = item }) end
+    function shared.var(name, of) return setmetatable({ name = name, schema = of }, variable) end
+    function shared.secret(name)
       if name == nil then return make("secret") end
       return setmetatable({ name = name }, reference)
     end
-    function extend(name)
+    function shared.extend(name)
       return function(body) return setmetatable({ name = name, body = body }, extension) end
     end
-    null = setmetatable({}, nothing)
-
-    local function named(word)
-      return function(name, body)
+    for _, word in ipairs { "queue", "resource", "hook", "driver", "builder", "agent" } do
+      shared[word] = function(name, body)
         if body ~= nil then return declare(word, name, body) end
         if type(name) == "table" then return declare(word, nil, name) end
         return function(later) return declare(word, name, later) end
       end
     end
-    queue, resource, hook = named "queue", named "resource", named "hook"
-    driver, builder, agent = named "driver", named "builder", named "agent"
+    local callable = {
+      string = { __call = function(_, options) return make("string", options) end },
+      table = { __call = function(_, options) return make("table", options) end },
+    }
+
+    return function(environment)
+      for name, value in pairs(shared) do environment[name] = value end
+      for name, metatable in pairs(callable) do setmetatable(environment[name], metatable) end
+    end
     """
 }
