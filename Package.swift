@@ -35,7 +35,7 @@ let package = Package(
     .testTarget(name: "ModelTests", dependencies: ["Model"]),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),
     .testTarget(name: "ArgumentsTests", dependencies: ["Arguments"]),
-    .testTarget(name: "ScriptingTests", dependencies: ["Scripting"]),
+    .testTarget(name: "ScriptingTests", dependencies: ["Scripting"], exclude: ["Golden"]),
     .testTarget(name: "StorageTests", dependencies: ["Storage"]),
     .testTarget(name: "ClientTests", dependencies: ["Client", "HTTP"]),
     .testTarget(name: "ServerTests", dependencies: ["Server", "Client", "HTTP"]),

@@ -76,7 +76,8 @@ struct Resolver {
     guard shared.target == target else {
       diagnostics.append(
         Diagnostic(
-          "C0015", "resource config `\(name)` is for target `\(shared.target)`, queue `\(declared.name)` runs on `\(target)`",
+          "C0015",
+          "resource config `\(name)` is for target `\(shared.target)`, queue `\(declared.name)` runs on `\(target)`",
           at: place, because: .init(shared.targetPlace, "the resource config is for this target")))
       return nil
     }
@@ -104,7 +105,8 @@ struct Resolver {
     if let retry = fields["retry"], let max = retry["max"]?.intValue {
       queue.retry = RetryPolicy(
         max: Int(clamping: max),
-        on: Set((retry["on"]?.arrayValue ?? []).compactMap { $0.stringValue.flatMap(RetryPolicy.Cause.init(rawValue:)) }),
+        on: Set(
+          (retry["on"]?.arrayValue ?? []).compactMap { $0.stringValue.flatMap(RetryPolicy.Cause.init(rawValue:)) }),
         delay: retry["delay"]?.seconds ?? 0, delayMax: retry["delay_max"]?.seconds ?? 300)
     }
     queue.links = (fields["links"]?.arrayValue ?? []).compactMap { link in
@@ -153,7 +155,9 @@ struct Resolver {
     var needs = [Need(.driver(target: target), why: "the queue's target", place: declaration.value([.key("target")]))]
     var seen: Set<Capability> = []
     func add(_ capability: Capability, _ why: String, _ place: Place) {
-      if seen.insert(capability).inserted { needs.append(Need(.capability(capability, target: target), why: why, place: place)) }
+      if seen.insert(capability).inserted {
+        needs.append(Need(.capability(capability, target: target), why: why, place: place))
+      }
     }
     if queue.timeout != nil {
       add(.stop, "the queue sets a timeout, which is kept by stopping the run", declaration.key([.key("timeout")]))

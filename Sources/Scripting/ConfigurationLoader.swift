@@ -50,9 +50,7 @@ private struct Pass {
     for name in names {
       switch SourceFile.read("\(folder)/\(name)", as: "\(shown)/\(name)") {
       case .success(let file): readQueue(file)
-      case .failure(let problem):
-        configuration.sources["\(shown)/\(name)"] = ""
-        diagnostics.append(problem)
+      case .failure(let problem): diagnostics.append(problem)
       }
     }
   }

@@ -87,7 +87,11 @@ struct Archive {
     }
     // The last line break is the file's own, not one more line.
     if body.hasSuffix("\n") { body.removeLast() }
-    if output.isEmpty, input.hasSuffix("\n") { input.removeLast() } else if output.hasSuffix("\n") { output.removeLast() }
+    if output.isEmpty, input.hasSuffix("\n") {
+      input.removeLast()
+    } else if output.hasSuffix("\n") {
+      output.removeLast()
+    }
     flush(&self)
   }
 

@@ -47,7 +47,8 @@ struct SourceMapTests {
     #expect(repeated.first?.first.column == 5 && repeated.first?.second.column == 19)
   }
 
-  @Test(arguments: ["queue {", "queue \"x\" {{{{", "}}}}", "queue 'a\nb' {", "[==[ never ends", "queue \"x\" { f = function(",
+  @Test(arguments: [
+    "queue {", "queue \"x\" {{{{", "}}}}", "queue 'a\nb' {", "[==[ never ends", "queue \"x\" { f = function(",
     String(repeating: "queue {", count: 100_000), String(repeating: "{", count: 100_000), "\u{0}\u{FFFF}é",
     "queue \"x\" { [f(1)] = 2, [", "queue(\"x\", { a = 1 })",
   ]) func anyTextIsReadWithoutHarm(source: String) {

@@ -61,9 +61,13 @@ final class DeclarationReader {
     if let prepared { return prepared }
     let state = try LuaState(sandbox: .load, limits: Self.limits)
     let collector = collector
-    let declare = state.function { call in
+    let declare = state.function { (call: borrowing LuaCall) -> [LuaValue] in
       let word = try call.string(1)
-      let line = call.position(level: 1)?.line
+      // The words are closures of the prelude; the file is the first chunk above it.
+      var line: Int?
+      for level in 1...3 where line == nil {
+        if let position = call.position(level: level), position.chunk != "prelude" { line = position.line }
+      }
       if case .table = call.kind(3) {
         do {
           collector.found.append((word, try call.tree(2), try call.tree(3), line))
@@ -113,9 +117,8 @@ final class DeclarationReader {
 
   /// `queu` of "attempt to call a nil value (global 'queu')".
   private static func global(in message: String) -> String? {
-    guard let start = message.range(of: "(global '"), let end = message[start.upperBound...].firstIndex(of: "'") else {
-      return nil
-    }
-    return String(message[start.upperBound..<end])
+    let parts = message.split(separator: "'", omittingEmptySubsequences: false)
+    guard parts.count >= 3, parts[0].hasSuffix("(global ") else { return nil }
+    return String(parts[1])
   }
 }

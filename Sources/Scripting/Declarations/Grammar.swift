@@ -28,7 +28,8 @@ public enum Grammar {
       field("timeout", .duration(min: 1, max: nil), "time an attempt may take from its start"),
       field("queue_timeout", .duration(min: 1, max: nil), "time a run may wait in the queue"),
       field("grace", .duration(min: 0, max: 86_400), "time between the polite stop and the kill; 10s where left out"),
-      field("resource", .oneOf([Schema(.map(Schema(.any))), Schema(.string(pattern: nil))]),
+      field(
+        "resource", .oneOf([Schema(.map(Schema(.any))), Schema(.string(pattern: nil))]),
         "the target's own document with typed holes, or the name of a shared resource config"),
       field(
         "override",
@@ -76,7 +77,8 @@ public enum Grammar {
     .table(
       plugin + [
         field(
-          "builds", .list(Schema(.choice(["code", "git", "image"])), min: 1, max: nil), "kinds of source it builds from",
+          "builds", .list(Schema(.choice(["code", "git", "image"])), min: 1, max: nil),
+          "kinds of source it builds from",
           required: true),
         field(
           "targets", .list(Schema(.string(pattern: nil)), min: 1, max: nil), "targets it builds for", required: true),

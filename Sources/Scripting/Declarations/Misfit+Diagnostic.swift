@@ -18,7 +18,8 @@ struct MisfitText {
     let isOwn = misfit.origin.place?.file == declaration.file || misfit.origin.place == nil
     let key = isOwn ? declaration.key(path) : misfit.origin.place ?? declaration.place
     let value = isOwn ? declaration.value(path) : key
-    let inside = misfit.path.dropLast().isEmpty ? subject : "`\((base + misfit.path.dropLast()).text)` of \(declaration.title)"
+    let inside =
+      misfit.path.dropLast().isEmpty ? subject : "`\((base + misfit.path.dropLast()).text)` of \(declaration.title)"
     var diagnostic: Diagnostic
     switch misfit.problem {
     case .unknownKey(let name, let known):
@@ -50,7 +51,9 @@ struct MisfitText {
         "C0025", "`\(path.text)` of \(declaration.title) holds a secret in plain text", at: value,
         help: "write secret \"name\", and give the agent the secret under that name")
     }
-    if let place = misfit.schema.place, place.file != declaration.file { diagnostic.notes.append("schema: \(place.text)") }
+    if let place = misfit.schema.place, place.file != declaration.file {
+      diagnostic.notes.append("schema: \(place.text)")
+    }
     return diagnostic
   }
 

@@ -22,7 +22,10 @@ struct NodeReader {
     case .boolean(let flag): return .leaf(.bool(flag), origin)
     case .integer(let number): return .leaf(.int(number), origin)
     case .number(let number):
-      if !number.isFinite { report("C0043", "`\(path.text)` is \(number), which no document can hold", at: path) }
+      guard number.isFinite else {
+        report("C0043", "`\(path.text)` is \(number), which no document can hold", at: path)
+        return mistake(origin)
+      }
       return .leaf(.double(number), origin)
     case .string(let text):
       checkMacros(text, at: path)
@@ -31,10 +34,10 @@ struct NodeReader {
       report(
         "C0040", "`\(path.text)` is a function, which no document can hold", at: path,
         help: "call it here, and write what it returns")
-      return .leaf(.null, origin)
+      return mistake(origin)
     case .other(let type):
       report("C0040", "`\(path.text)` is a \(type), which no document can hold", at: path)
-      return .leaf(.null, origin)
+      return mistake(origin)
     case .table(let table): return node(table, origin, at: path)
     }
   }
@@ -46,34 +49,39 @@ struct NodeReader {
     case "var": return hole(table, origin, at: path)
     case "secret":
       guard case .string(let name)? = table.fields["name"], Name.problem(with: name) == nil else {
-        report("C0044", "`\(path.text)` refers to a secret by something that is no name", at: path,
+        report(
+          "C0044", "`\(path.text)` refers to a secret by something that is no name", at: path,
           help: "write secret \"name\"")
-        return .leaf(.null, origin)
+        return mistake(origin)
       }
       return .secret(name, origin)
     case "schema":
       report(
         "C0041", "`\(path.text)` is a type, not a value", at: path,
         help: "give a value, or make it a variable: var(\"name\", ...)")
-      return .leaf(.null, origin)
+      return mistake(origin)
     case "extend":
-      report("C0042", "`extend` stands inside a resource; only the whole resource can extend another", at: path,
+      report(
+        "C0042", "`extend` stands inside a resource; only the whole resource can extend another", at: path,
         help: "write resource = extend \"name\" { ... }")
-      return .leaf(.null, origin)
+      return mistake(origin)
     case let tag?:
       report("C0040", "`\(path.text)` is a \(tag), which no document can hold", at: path)
-      return .leaf(.null, origin)
+      return mistake(origin)
     }
     if let odd = table.oddKeys.first {
       report(
-        "C0045", "`\(path.isEmpty ? declaration.title : path.text)` has the key \(odd); keys are text, or 1, 2, 3, ... of a list",
+        "C0045",
+        "`\(path.isEmpty ? declaration.title : path.text)` has the key \(odd); keys are text, or 1, 2, 3, ... of a list",
         at: path, help: "write [\"\(odd.split(separator: " ").last ?? "")\"] = ... if the text is meant")
     }
     if !table.items.isEmpty && !table.fields.isEmpty {
       let keys = table.fields.keys.sorted().prefix(3).map { "`\($0)`" }.joined(separator: ", ")
       report(
-        "C0046", "`\(path.isEmpty ? declaration.title : path.text)` is a list and a table at once: it has keys (\(keys)) and items without keys",
+        "C0046",
+        "`\(path.isEmpty ? declaration.title : path.text)` is a list and a table at once: it has keys (\(keys)) and items without keys",
         at: path, help: "give every item a key, or none; a missing `=` is the usual cause")
+      return path.isEmpty ? .table([:], origin) : mistake(origin)
     }
     if table.fields.isEmpty && !table.items.isEmpty {
       var items: [Node] = []
@@ -90,7 +98,7 @@ struct NodeReader {
   private mutating func hole(_ table: LuaTable, _ origin: Origin, at path: Path) -> Node {
     guard case .string(let name)? = table.fields["name"] else {
       report("C0047", "the variable of `\(path.text)` has no name", at: path, help: "write var(\"name\", int { ... })")
-      return .leaf(.null, origin)
+      return mistake(origin)
     }
     if let problem = Name.problem(with: name) {
       report("C0047", "the name of variable `\(name)` \(problem)", at: path)
@@ -127,6 +135,9 @@ struct NodeReader {
         help: "macros are: \(Macro.names.joined(separator: ", ")); write $${\(name)} for the plain text")
     }
   }
+
+  /// Stands where a mistake was reported: it fits every type, so that one mistake is told once.
+  private func mistake(_ origin: Origin) -> Node { .hole(Hole(name: "", schema: Schema(.any)), origin) }
 
   private mutating func report(
     _ code: String, _ message: String, at path: Path, value: Bool = false, label: String? = nil, help: String? = nil

@@ -146,7 +146,8 @@ struct PluginReader {
       let spoken = PluginAPI.versions.sorted().map(String.init).joined(separator: ", ")
       diagnostics.append(
         Diagnostic(
-          "P0106", "the plugin speaks API \(versions.map(String.init).joined(separator: ", ")), this host speaks \(spoken)",
+          "P0106",
+          "the plugin speaks API \(versions.map(String.init).joined(separator: ", ")), this host speaks \(spoken)",
           at: declaration.value([.key("api")]), help: "use a version of the plugin for this host"))
     }
   }

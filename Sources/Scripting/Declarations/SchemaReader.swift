@@ -29,7 +29,8 @@ struct SchemaReader {
       schema.implies = Capability(name)
       if Capability.known[Capability(name)] == nil {
         let near = closest(to: name, among: Capability.registry.map(\.capability.rawValue))
-        report("P0104", "`\(path.text)` implies the unknown capability `\(name)`", at: path,
+        report(
+          "P0104", "`\(path.text)` implies the unknown capability `\(name)`", at: path,
           label: near.map { "did you mean `\($0)`?" })
       }
     }
@@ -72,7 +73,9 @@ struct SchemaReader {
       return .number(min: fields["min"]?.real, max: fields["max"]?.real)
     case "duration":
       let fields = self.options(options, known: ["min", "max"], at: path)
-      let (low, high) = (quantity(fields["min"], Quantity.seconds, at: path), quantity(fields["max"], Quantity.seconds, at: path))
+      let (low, high) = (
+        quantity(fields["min"], Quantity.seconds, at: path), quantity(fields["max"], Quantity.seconds, at: path)
+      )
       checkRange(low, high, at: path)
       return .duration(min: low, max: high)
     case "size":
@@ -92,7 +95,8 @@ struct SchemaReader {
       return .choice(table.items.compactMap(\.scalar))
     case "one_of":
       guard case .table(let table) = options, table.items.count >= 2 else {
-        report("C0053", "`\(path.text)` needs at least two types to be one of", at: path,
+        report(
+          "C0053", "`\(path.text)` needs at least two types to be one of", at: path,
           help: "write one_of { string(), int() }")
         return .any
       }
@@ -102,15 +106,18 @@ struct SchemaReader {
       let item = schema(table.fields["item"] ?? .nothing, at: path)
       if kind == "map" { return .map(item) }
       let fields = self.options(table.fields["options"] ?? .nothing, known: ["min", "max"], at: path)
-      return .list(item, min: fields["min"]?.whole.map(Int.init(clamping:)), max: fields["max"]?.whole.map(Int.init(clamping:)))
+      return .list(
+        item, min: fields["min"]?.whole.map(Int.init(clamping:)), max: fields["max"]?.whole.map(Int.init(clamping:)))
     case "table":
       guard case .table(let table) = options else {
-        report("C0054", "`\(path.text)` is a table type without its keys", at: path,
+        report(
+          "C0054", "`\(path.text)` is a table type without its keys", at: path,
           help: "write table { name = string() }, or any() for an open document")
         return .any
       }
       if !table.items.isEmpty {
-        report("C0054", "`\(path.text)` has a type without a key", at: path, help: "write key = \(Self.wanted.prefix(8))")
+        report(
+          "C0054", "`\(path.text)` has a type without a key", at: path, help: "write key = \(Self.wanted.prefix(8))")
       }
       return .table(
         table.fields.keys.sorted().map { key in
@@ -129,12 +136,14 @@ struct SchemaReader {
     case .table(let table) where table.tag == nil && table.items.isEmpty:
       for key in table.fields.keys.sorted() where !known.contains(key) {
         let near = closest(to: key, among: known)
-        report("C0055", "a type has no option `\(key)`", at: path + [.key(key)],
+        report(
+          "C0055", "a type has no option `\(key)`", at: path + [.key(key)],
           label: near.map { "did you mean `\($0)`?" }, help: "its options: \(known.joined(separator: ", "))")
       }
       return table.fields
     default:
-      report("C0055", "the options of `\(path.text)` are not a table with keys", at: path,
+      report(
+        "C0055", "the options of `\(path.text)` are not a table with keys", at: path,
         help: "write { \(known.map { "\($0) = ..." }.joined(separator: ", ")) }")
       return [:]
     }
@@ -144,7 +153,8 @@ struct SchemaReader {
     switch tree {
     case .string(let text)?:
       guard let value = parse(text) else {
-        report("C0055", "the bound `\(text)` of `\(path.text)` cannot be read", at: path,
+        report(
+          "C0055", "the bound `\(text)` of `\(path.text)` cannot be read", at: path,
           help: "write a duration such as \"12h\" or a size such as \"4Gi\"")
         return nil
       }
@@ -155,7 +165,8 @@ struct SchemaReader {
 
   private mutating func checkRange(_ low: Double?, _ high: Double?, at path: Path) {
     if let low, let high, low > high {
-      report("C0056", "nothing fits `\(path.text)`: its smallest value is above its largest", at: path,
+      report(
+        "C0056", "nothing fits `\(path.text)`: its smallest value is above its largest", at: path,
         help: "swap `min` and `max`")
     }
   }
@@ -185,7 +196,7 @@ extension LuaTree {
   }
 
   /// A plain value that is neither table nor function.
-  var scalar: Value? {
+  var scalar: Model.Value? {
     switch self {
     case .boolean(let flag): .bool(flag)
     case .integer(let number): .int(number)

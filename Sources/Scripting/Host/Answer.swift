@@ -23,7 +23,8 @@ struct Answer {
   private func failure(_ tree: LuaTree) -> DriverFailure {
     guard case .table(let table) = tree, table.tag == "fail" else {
       if case .string(let text) = tree {
-        return bug("returned nil and the text \"\(text.prefix(200))\"; write `return nil, fail { code = ..., message = ... }`")
+        return bug(
+          "returned nil and the text \"\(text.prefix(200))\"; write `return nil, fail { code = ..., message = ... }`")
       }
       return bug("returned nil and something that is no failure; write `return nil, fail { ... }`")
     }
@@ -118,8 +119,8 @@ extension LuaTree {
   }
 
   /// This tree as a document, or what in it no document can hold. An empty table is an empty table, not a list.
-  func document(_ path: Path = []) -> Result<Value, NoDocument> {
-    func no(_ what: String) -> Result<Value, NoDocument> {
+  func document(_ path: Path = []) -> Result<Model.Value, NoDocument> {
+    func no(_ what: String) -> Result<Model.Value, NoDocument> {
       .failure(NoDocument(text: path.isEmpty ? what : "`\(path.text)`, \(what)"))
     }
     switch self {
@@ -139,8 +140,8 @@ extension LuaTree {
     }
   }
 
-  private static func document(_ trees: [LuaTree], _ path: Path) -> Result<Value, NoDocument> {
-    var items: [Value] = []
+  private static func document(_ trees: [LuaTree], _ path: Path) -> Result<Model.Value, NoDocument> {
+    var items: [Model.Value] = []
     for (index, item) in trees.enumerated() {
       switch item.document(path + [.index(index)]) {
       case .success(let value): items.append(value)
@@ -150,8 +151,8 @@ extension LuaTree {
     return .success(.array(items))
   }
 
-  private static func document(_ trees: [String: LuaTree], _ path: Path) -> Result<Value, NoDocument> {
-    var fields: [String: Value] = [:]
+  private static func document(_ trees: [String: LuaTree], _ path: Path) -> Result<Model.Value, NoDocument> {
+    var fields: [String: Model.Value] = [:]
     for (key, item) in trees {
       switch item.document(path + [.key(key)]) {
       case .success(let value): fields[key] = value
@@ -162,7 +163,7 @@ extension LuaTree {
   }
 
   /// A document as Lua sees it.
-  init(_ value: Value) {
+  init(_ value: Model.Value) {
     switch value {
     case .null: self = .nothing
     case .bool(let flag): self = .boolean(flag)

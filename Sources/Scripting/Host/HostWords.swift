@@ -32,12 +32,12 @@ enum HostWords {
   static func environment(
     of state: LuaState, functions: [String: LuaReference] = [:]
   ) throws(LuaError) -> LuaEnvironment {
-    let absent = state.function { _ in
+    let absent = state.function { (_: borrowing LuaCall) -> [LuaValue] in
       throw LuaError(.runtime, "host functions can be called only inside the plugin's functions")
     }
     var table: [String: LuaValue] = [:]
     for name in names { table[name] = .reference(functions[name] ?? absent) }
-    let base = try state.environment(globals: ["functions": .table(fields: table)])
+    let base = try state.environment(globals: ["functions": .fields(table)])
     let words = try state.evaluate(prelude, chunk: "=host", environment: base)
     guard words.count == 2 else { throw LuaError(.runtime, "the host's words are missing") }
     return try state.environment(globals: ["host": .reference(words[0]), "fail": .reference(words[1])])

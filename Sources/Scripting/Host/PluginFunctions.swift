@@ -86,9 +86,11 @@ struct PluginFunctions {
             Diagnostic(
               "P0108", "`\(entry.capability)` is declared, but `\(file.name)` has no function `\(function)`",
               at: declaration.value(path), help: "write it, or leave the capability out: absence means no"))
-        } else if !isDeclared, found.contains(function), Capability.registry.allSatisfy({
-          !provides.contains($0.capability) || !$0.functions.contains(function)
-        }) {
+        } else if !isDeclared, found.contains(function),
+          Capability.registry.allSatisfy({
+            !provides.contains($0.capability) || !$0.functions.contains(function)
+          })
+        {
           problems.append(
             Diagnostic(
               "P0109", "`\(file.name)` has the function `\(function)`, but `\(entry.capability)` is not declared",
