@@ -1,0 +1,73 @@
+// The seam to what Linux has and Swift's Glibc module has not: epoll, eventfd, process file descriptors, memory files.
+// The functions here exist because their C forms are variadic, macros over unions, or need a feature macro.
+#ifndef LUNAPORT_LINUX_H
+#define LUNAPORT_LINUX_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Whether the process behind `pidfd` has ended; its exit code and signal are then filled in. With `leave` its status
+// stays to be taken again. Gives 1, 0 (still running) or a negative errno (-ECHILD: not a child of ours).
+static inline int linux_status(int pidfd, int leave, int *code, int *signal) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  if (waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, &info, WEXITED | WNOHANG | (leave ? WNOWAIT : 0)) < 0)
+    return -errno;
+  if (info.si_pid == 0) return 0;
+  *code = info.si_code == CLD_EXITED ? info.si_status : 0;
+  *signal = info.si_code == CLD_EXITED ? 0 : info.si_status;
+  return 1;
+}
+
+// Sends `signal` with `value` to the process behind `pidfd`, and to no other. Gives 0 or a negative errno.
+static inline int linux_send(int pidfd, int signal, int value) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  info.si_signo = signal;
+  info.si_code = SI_QUEUE;
+  info.si_pid = getpid();
+  info.si_uid = getuid();
+  info.si_value.sival_int = value;
+  return pidfd_send_signal(pidfd, signal, &info, 0) < 0 ? -errno : 0;
+}
+
+// A file in memory with close-on-exec. Gives its descriptor or a negative errno.
+static inline int linux_memory_file(const char *name) {
+  long file = syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */);
+  return file < 0 ? -errno : (int)file;
+}
+
+// A file descriptor of `file`'s description that is at least `least`, with close-on-exec. A negative errno on failure.
+static inline int linux_duplicate(int file, int least) {
+  int copy = fcntl(file, F_DUPFD_CLOEXEC, least);
+  return copy < 0 ? -errno : copy;
+}
+
+// Both ends of a new pipe, with close-on-exec. Gives 0 or a negative errno.
+static inline int linux_pipe(int *read_end, int *write_end) {
+  int ends[2];
+  if (syscall(SYS_pipe2, ends, O_CLOEXEC) < 0) return -errno;
+  *read_end = ends[0];
+  *write_end = ends[1];
+  return 0;
+}
+
+// Both declared by <spawn.h> only under _GNU_SOURCE, which a module cannot set for the headers it shares with Glibc.
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+
+static inline int linux_open(const char *path, int flags, mode_t mode) {
+  int file = open(path, flags | O_CLOEXEC, mode);
+  return file < 0 ? -errno : file;
+}
+
+#endif

@@ -1,0 +1,123 @@
+import CLinux
+import Glibc
+
+/// Files as the agent needs them: small, whole, and never half written.
+public enum Disk {
+  /// Bytes of the file at `path`, or nil where there is none.
+  /// - Parameter limit: reads at most this many bytes.
+  public static func read(_ path: String, from offset: Int64 = 0, limit: Int = 1 << 26) -> [UInt8]? {
+    let file = linux_open(path, O_RDONLY, 0)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    return read(file, from: offset, limit: limit)
+  }
+
+  static func read(_ file: Int32, from offset: Int64, limit: Int) -> [UInt8]? {
+    var status = stat()
+    guard fstat(file, &status) == 0 else { return nil }
+    // Files of /proc claim to be empty.
+    let known = max(0, min(Int64(limit), Int64(status.st_size) - offset))
+    var bytes: [UInt8] = []
+    while bytes.count < limit {
+      let room = min(limit - bytes.count, max(4_096, Int(known) - bytes.count))
+      let start = bytes.count
+      var got = 0
+      bytes.append(contentsOf: repeatElement(0, count: room))
+      bytes.withUnsafeMutableBytes { buffer in
+        guard let base = buffer.baseAddress else { return }
+        repeat {
+          got = pread(file, base + start, room, off_t(offset) + off_t(start))
+        } while got < 0 && errno == EINTR
+      }
+      bytes.removeLast(room - max(0, got))
+      if got < 0 { return nil }
+      if got == 0 || (status.st_size > 0 && Int64(bytes.count) >= known) { break }
+    }
+    return bytes
+  }
+
+  public static func text(_ path: String, limit: Int = 1 << 20) -> String? {
+    read(path, limit: limit).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Size of the file at `path` in bytes, or nil where there is none.
+  public static func size(_ path: String) -> Int64? {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int64(status.st_size) : nil
+  }
+
+  public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  public static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// Puts `bytes` at `path`, whole or not at all: readers see the old file or the new one. It survives the death of
+  /// this process; it is synced to the disk only where `durable` is set.
+  public static func replace(
+    _ path: String, with bytes: [UInt8], mode: UInt32 = 0o600, durable: Bool = false
+  ) throws(ProcessFailure) {
+    let draft = path + ".new"
+    try write(draft, bytes, mode: mode, durable: durable)
+    guard rename(draft, path) == 0 else { throw ProcessFailure(errno: errno, "write \(path)") }
+  }
+
+  /// Writes `bytes` to `path`, from its beginning.
+  public static func write(
+    _ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600, durable: Bool = false
+  ) throws(ProcessFailure) {
+    let file = linux_open(path, O_WRONLY | O_CREAT | O_TRUNC, mode_t(mode))
+    guard file >= 0 else { throw ProcessFailure(errno: -file, "write \(path)") }
+    defer { close(file) }
+    try write(file, bytes, path)
+    if durable, fdatasync(file) != 0 { throw ProcessFailure(errno: errno, "write \(path)") }
+  }
+
+  static func write(_ file: Int32, _ bytes: [UInt8], _ path: String) throws(ProcessFailure) {
+    var done = 0
+    while done < bytes.count {
+      let put = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress.map { $0 + done }, bytes.count - done) }
+      if put < 0 && errno == EINTR { continue }
+      guard put > 0 else { throw ProcessFailure(errno: errno, "write \(path)") }
+      done += put
+    }
+  }
+
+  /// Makes the folder and those above it. A folder that is there already is left as it is.
+  public static func makeFolder(_ path: String, mode: UInt32 = 0o700) throws(ProcessFailure) {
+    if mkdir(path, mode_t(mode)) == 0 || (errno == EEXIST && isFolder(path)) { return }
+    let problem = errno
+    guard problem == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
+      throw ProcessFailure(errno: problem, "make folder \(path)")
+    }
+    try makeFolder(String(path[..<slash]), mode: mode)
+    guard mkdir(path, mode_t(mode)) == 0 || errno == EEXIST else {
+      throw ProcessFailure(errno: errno, "make folder \(path)")
+    }
+  }
+
+  /// Names in a folder, sorted; none where there is no such folder.
+  public static func names(in folder: String) -> [String] {
+    guard let stream = opendir(folder) else { return [] }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted()
+  }
+
+  /// Removes a file, a link, or a folder with all that is in it. What is not there counts as removed.
+  public static func remove(_ path: String) throws(ProcessFailure) {
+    if unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR { return }
+    guard isFolder(path) else { throw ProcessFailure(errno: errno, "remove \(path)") }
+    // A program may leave folders without write permission; they are ours to clear.
+    if access(path, W_OK | X_OK) != 0 { chmod(path, 0o700) }
+    for name in names(in: path) { try remove("\(path)/\(name)") }
+    guard rmdir(path) == 0 || errno == ENOENT else { throw ProcessFailure(errno: errno, "remove \(path)") }
+  }
+}
