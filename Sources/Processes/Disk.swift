@@ -16,22 +16,20 @@ public enum Disk {
     var status = stat()
     guard fstat(file, &status) == 0 else { return nil }
     // Files of /proc claim to be empty.
-    let known = max(0, min(Int64(limit), Int64(status.st_size) - offset))
+    let known = status.st_size > 0 ? Int(max(0, min(Int64(limit), Int64(status.st_size) - offset))) : limit
     var bytes: [UInt8] = []
-    while bytes.count < limit {
-      let room = min(limit - bytes.count, max(4_096, Int(known) - bytes.count))
-      let start = bytes.count
+    while bytes.count < known {
+      let room = status.st_size > 0 ? known - bytes.count : min(known - bytes.count, 16_384)
       var got = 0
-      bytes.append(contentsOf: repeatElement(0, count: room))
-      bytes.withUnsafeMutableBytes { buffer in
-        guard let base = buffer.baseAddress else { return }
+      let chunk = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
         repeat {
-          got = pread(file, base + start, room, off_t(offset) + off_t(start))
+          got = pread(file, buffer.baseAddress, room, off_t(offset) + off_t(bytes.count))
         } while got < 0 && errno == EINTR
+        count = max(0, got)
       }
-      bytes.removeLast(room - max(0, got))
       if got < 0 { return nil }
-      if got == 0 || (status.st_size > 0 && Int64(bytes.count) >= known) { break }
+      if got == 0 { break }
+      if bytes.isEmpty { bytes = chunk } else { bytes += chunk }
     }
     return bytes
   }

@@ -30,7 +30,7 @@ final class Place: Sendable {
 
   deinit {
     gate.withLock { if $0 >= 0 { _ = close($0) } }
-    for token in processes.tokens() {
+    for token in processes.tokens() where processes.status(of: token).isRunning {
       processes.stop(token, grace: 0)
       ProcessTable.killStrays(of: processes.folder(of: token))
       processes.cgroups.remove(token)
