@@ -87,11 +87,16 @@ public struct Probe: Sendable, Hashable, Codable {
   /// For people: `sbatch not found in PATH`.
   public var detail: String
   public var attributes: [String: Value]
+  /// Capabilities that the driver declares and this machine has not: they are taken from its offer.
+  public var lacks: Set<Capability>
 
-  public init(_ health: Health, detail: String = "", attributes: [String: Value] = [:]) {
+  public init(
+    _ health: Health, detail: String = "", attributes: [String: Value] = [:], lacks: Set<Capability> = []
+  ) {
     self.health = health
     self.detail = detail
     self.attributes = attributes
+    self.lacks = lacks
   }
 }
 

@@ -1,5 +1,5 @@
 -- Local processes, each held by a small program of its own (the shim), so that it outlives its agent. A run's state
--- lies in its folder: `poll` after a restart reads the same files as before it.
+-- lies in the shim's folder: `poll` after a restart reads the same files as before it.
 
 local driver = {}
 
@@ -54,7 +54,7 @@ end
 
 function driver.logs(_, handle)
   -- A file is read by the host from where it left off; its bytes never pass through Lua.
-  return { file = handle.folder .. "/output.log", done = host.process.ended(handle) }
+  return host.process.output(handle)
 end
 
 function driver.stats(_, handles)

@@ -14,5 +14,5 @@ return driver {
     cwd = string():doc("where the program starts, relative to the job's folder"),
     shell = bool():default(false):doc("run the command through /bin/sh"),
   },
-  handle = { version = 1, shape = table { folder = string():required() } },
+  handle = { version = 1, shape = table { token = string():required() } },
 }

@@ -6,7 +6,7 @@ enum HostWords {
   static let names = [
     "log", "now", "sleep", "exec", "bytes", "seconds", "sha256", "json.encode", "json.decode",
     "files.exists", "files.read", "files.write", "files.remove", "files.list",
-    "process.probe", "process.start", "process.find", "process.status", "process.ended", "process.stop",
+    "process.probe", "process.start", "process.find", "process.status", "process.output", "process.stop",
     "process.signal", "process.forget", "process.usage",
   ]
 
@@ -14,7 +14,13 @@ enum HostWords {
   static let prelude = """
     local failure = { __name = "fail" }
     host = {}
-    for name, call in pairs(functions) do
+    for name, inside in pairs(functions) do
+      -- Expected failures arrive as nil and a plain table.
+      local function call(...)
+        local value, failed = inside(...)
+        if failed ~= nil then return nil, setmetatable(failed, failure) end
+        return value
+      end
       local group, inner = string.match(name, "^(%a+)%.(%a+)$")
       if group then
         host[group] = host[group] or {}

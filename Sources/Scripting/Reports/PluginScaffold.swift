@@ -33,7 +33,7 @@ public enum PluginScaffold {
         env = map(string()):doc("environment of the program, over the run's own"),
       },
       -- What `start` returns and the host keeps.
-      handle = { version = 1, shape = table { folder = string():required() } },
+      handle = { version = 1, shape = table { token = string():required() } },
     }
 
     """
@@ -87,7 +87,7 @@ public enum PluginScaffold {
 
     -- { bytes =, cursor =, done = }, or { file =, done = } for a file that the host reads by itself.
     function driver.logs(_, handle)
-      return { file = handle.folder .. "/output.log", done = host.process.ended(handle) }
+      return host.process.output(handle)
     end
 
     -- One row a handle: { cpu = cores, memory = bytes, gpu = 0 to 1, gpu_memory = bytes }, or false.
