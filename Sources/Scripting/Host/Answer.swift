@@ -60,7 +60,7 @@ struct Answer {
         let health = table.fields["health"]?.text.flatMap(Probe.Health.init(rawValue:))
       else { throw bug("returned no { health = \"healthy\", \"unhealthy\" or \"undetected\", detail = ... }") }
       let attributes = try value(table.fields["attributes"] ?? .nothing, "attributes").objectValue ?? [:]
-      let lacks = (table.fields["lacks"]?.table?.items ?? []).compactMap(\.string).map(Capability.init)
+      let lacks = (table.fields["lacks"]?.table?.items ?? []).compactMap(\.string).map { Capability($0) }
       return Probe(
         health, detail: table.fields["detail"]?.text ?? "", attributes: attributes, lacks: Set(lacks))
     } catch {
