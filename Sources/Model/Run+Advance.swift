@@ -63,6 +63,17 @@ extension Run {
     finishedAt = nil
   }
 
+  /// The attempt's agent still holds it. What was given up for lost is running again, for it was heard from.
+  public mutating func renew(now: Double) throws(RunRefusal) {
+    if state == .lost {
+      try progress(to: .running, message: nil, now: now)
+    } else if state.isLeased {
+      leaseUntil = now + Limits.leaseSeconds
+    } else {
+      throw .illegal(from: state, to: .running)
+    }
+  }
+
   /// Moves a leased (or lost, and found again) run on to `building`, `starting` or `running`.
   /// Repeating the state it is in changes nothing but the message and renews nothing; so a resent report is harmless.
   public mutating func progress(to next: RunState, message: String?, now: Double) throws(RunRefusal) {
