@@ -51,10 +51,13 @@ import Testing
     try await withServer { routes in
       routes.on(.get, "/runs") { _ in .noContent() }
       routes.on(.post, "/runs") { _ in .noContent() }
-    } _: { _, url in
+    } _: { server, url in
       let options = try await client.send(.init(.options, "\(url)/runs"))
       #expect(options.status == 204)
       #expect(options.headers["Allow"] == "GET, HEAD, OPTIONS, POST")
+      let all = RawClient(port: server.address.port)
+      await all.send("OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+      #expect(await all.readToEnd().hasPrefix("HTTP/1.1 204 "))
       let delete = try await client.send(.init(.delete, "\(url)/runs"))
       #expect(delete.status == 405)
       #expect(delete.headers["Allow"] == "GET, HEAD, OPTIONS, POST")

@@ -156,3 +156,12 @@ final class RawClient: Sendable {
 extension HTTPClient.Response {
   var text: String { String(decoding: body, as: UTF8.self) }
 }
+
+/// The name of the thread that runs the caller.
+func pthreadName() -> String {
+  let file = open("/proc/thread-self/comm", O_RDONLY)
+  defer { close(file) }
+  var name = [UInt8](repeating: 0, count: 16)
+  let count = read(file, &name, name.count)
+  return String(decoding: name.prefix(max(0, count)), as: UTF8.self)
+}

@@ -107,6 +107,11 @@ final class HTTPConnection: Sendable {
       let age = now &- state.since
       guard !state.closed, age < UInt32.max / 2 else { return nil }
       switch state.phase {
+      case .awaiting where state.hungUp, .receiving where state.hungUp:
+        // The end may have come together with the last bytes, and libmicrohttpd does not look again after a short
+        // read. This raises another event; what has arrived can still be read, and answered.
+        shutdown(socket, Int32(SHUT_RD))
+        return nil
       case .awaiting where age > awaiting, .receiving where age > state.receive:
         shutdown(socket, Int32(SHUT_RDWR))
         return .cut

@@ -54,7 +54,7 @@ final class HTTPExchange: Sendable {
 
   /// The header has been read.
   func begin(method: String, path: String) -> MHD_Result {
-    core.work.enter()
+    core.exchanges.enter()
     if method == HTTPMethod.head.rawValue { state.withLock { $0.sendsBody = false } }
     do throws(HTTPFault) {
       if core.isClosing { throw HTTPFault.closing() }
@@ -69,34 +69,40 @@ final class HTTPExchange: Sendable {
       connection.begin(self, receive: receive, now: core.now)
       return .YES
     } catch {
-      connection.begin(self, receive: UInt32(core.limits.receive.components.seconds), now: core.now)
+      connection.begin(self, receive: core.limits.receiveSeconds(bytes: HTTPLimits.drainedBody), now: core.now)
       return refuse(error, framing: HTTPHead.framing(handle.pointer))
     }
   }
 
   private func receiver(for head: HTTPHead) throws(HTTPFault) -> (HTTPBodyReceiver, receive: UInt32) {
-    let receive = UInt32(core.limits.receive.components.seconds)
-    if head.framing == .none { return (.memory([], limit: 0), receive) }
+    if head.framing == .none { return (.memory([], limit: 0), core.limits.receiveSeconds(bytes: 0)) }
     switch core.service.bodyPolicy(head.request) {
     case .memory(let limit):
       let limit = limit ?? core.limits.body
-      if case .length(let length) = head.framing, length > limit { throw HTTPFault.bodyTooLarge(limit: limit) }
-      return (.memory([], limit: limit), receive)
-    case .file(let directory, let limit, let receive):
-      if case .length(let length) = head.framing, length > limit { throw HTTPFault.bodyTooLarge(limit: limit) }
+      return (.memory([], limit: limit), try receiveTime(head.framing, limit: limit))
+    case .file(let directory, let limit):
+      let receive = try receiveTime(head.framing, limit: limit)
       guard let file = HTTPPartialFile(directory: directory) else { throw HTTPFault.storageFailed() }
-      return (.file(HTTPFileReceiver(file: file, limit: limit)), UInt32(clamping: receive.components.seconds))
+      return (.file(HTTPFileReceiver(file: file, limit: limit)), receive)
     case .refuse(let fault):
       throw fault
     }
   }
 
-  /// Answers without a handler. A short body is read and dropped first; of a longer one nothing is read, and the
-  /// connection closes after the answer.
+  private func receiveTime(_ framing: HTTPHead.Framing, limit: Int) throws(HTTPFault) -> UInt32 {
+    guard case .length(let length) = framing else { return core.limits.receiveSeconds(bytes: limit) }
+    guard length <= limit else { throw HTTPFault.bodyTooLarge(limit: limit) }
+    return core.limits.receiveSeconds(bytes: length)
+  }
+
+  /// Answers without a handler. A short body is read and dropped first. Of a longer one nothing is read, nor of one
+  /// whose request is malformed, for who knows where it ends; the connection then closes after the answer.
   private func refuse(_ fault: HTTPFault, framing: HTTPHead.Framing) -> MHD_Result {
     let response = core.service.render(fault)
     switch framing {
-    case .length(let length) where length > HTTPLimits.drainedBody:
+    case .length(let length) where length > HTTPLimits.drainedBody || fault.status == 400:
+      return reply(response)
+    case .chunked where fault.status == 400:
       return reply(response)
     case .none, .length, .chunked:
       state.withLock { state in
@@ -143,6 +149,8 @@ final class HTTPExchange: Sendable {
 
   /// Hands the gathered bytes to the disk queue and suspends the connection until they are written.
   private func write(_ receiver: inout HTTPFileReceiver, _ state: inout State) {
+    // As in `start`: stopping must not find the connection suspended afterwards.
+    guard !core.isStopping else { return state.refusal = core.service.render(.closing()) }
     let bytes = receiver.gathered
     let file = receiver.file
     receiver.gathered = []
@@ -186,7 +194,7 @@ final class HTTPExchange: Sendable {
 
   private func start(_ head: HTTPRequest, _ receiver: HTTPBodyReceiver) -> MHD_Result {
     let hungUp = connection.answering(now: core.now)
-    core.work.enter()
+    core.tasks.enter()
     let task = launch(head, receiver)
     let (response, cancel): (HTTPResponse?, Bool) = state.withLock { state in
       if case .answered(let response) = state.phase { return (response, false) }
@@ -230,7 +238,9 @@ final class HTTPExchange: Sendable {
   /// Gives the answer to libmicrohttpd.
   private func reply(_ response: HTTPResponse) -> MHD_Result {
     let sendsBody = state.withLock { $0.sendsBody }
-    guard let reply = HTTPReply.make(response, for: core, handle: handle, sendsBody: sendsBody) else { return .NO }
+    let closes = core.isClosing || connection.refusal != nil
+    let made = HTTPReply.make(response, for: core, handle: handle, sendsBody: sendsBody, closes: closes)
+    guard let reply = made else { return .NO }
     let hungUp = connection.replying()
     // Set before the answer is queued: stopping has to find a stream before it can suspend the connection.
     state.withLock { state in state.phase = reply.stream.map { .streaming($0.writer) } ?? .replying }
@@ -247,7 +257,7 @@ final class HTTPExchange: Sendable {
   private func start(
     _ produce: @escaping @Sendable (HTTPStreamWriter) async throws -> Void, _ writer: HTTPStreamWriter
   ) {
-    core.work.enter()
+    core.tasks.enter()
     let task = Task {
       do {
         try await produce(writer)
@@ -255,7 +265,7 @@ final class HTTPExchange: Sendable {
       } catch {
         writer.finish(whole: false)
       }
-      self.core.work.leave()
+      self.core.tasks.leave()
     }
     let cancel = state.withLock { state in
       state.task = task
@@ -275,7 +285,7 @@ final class HTTPExchange: Sendable {
     }
     task?.cancel()
     connection.end(now: core.now)
-    core.work.leave()
+    core.exchanges.leave()
   }
 
   // MARK: From any thread
@@ -285,7 +295,7 @@ final class HTTPExchange: Sendable {
       state.task = nil
       answer(&state, response)
     }
-    core.work.leave()
+    core.tasks.leave()
   }
 
   private func answer(_ state: inout State, _ response: HTTPResponse) {

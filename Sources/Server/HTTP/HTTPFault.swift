@@ -53,9 +53,9 @@ extension HTTPFault {
       hint: "it takes \(allowed)", headers: ["Allow": allowed])
   }
 
-  static func malformedPath() -> HTTPFault {
+  static func malformedPath(fact: String) -> HTTPFault {
     HTTPFault(
-      status: 400, code: "malformed_path", message: "the path holds a malformed percent escape",
+      status: 400, code: "malformed_path", message: "the path \(fact)",
       hint: "encode the path as UTF-8, each other byte as % and two hexadecimal digits")
   }
 

@@ -9,9 +9,11 @@ public struct HTTPLimits: Sendable {
   /// How long a connection may stay without a byte in either direction, in whole seconds. Longer than clients keep
   /// idle connections pooled, so that it is they who close.
   public var idle = Duration.seconds(75)
-  /// How long a request may take to arrive, from its connection or the end of the one before it. Stops clients that
+  /// How long a header may take to arrive, and a body beside the time that `receiveRate` gives it. Stops clients that
   /// trickle a byte at a time, which `idle` does not see.
   public var receive = Duration.seconds(60)
+  /// The slowest that a body may come, in bytes a second. A poor mobile line.
+  public var receiveRate = 16 << 10
   /// How long a handler may take before its task is cancelled and the client gets 503. Above every long-poll.
   public var answer = Duration.seconds(120)
   /// Open connections in all. Each waiting one costs under 20 KB.
@@ -28,7 +30,14 @@ public struct HTTPLimits: Sendable {
   /// Bytes of a refused body that are read and dropped so that the client can read the answer: one that is still
   /// sending when the connection closes may lose the answer with it.
   static let drainedBody = 1 << 20
+  /// How long after the grace time of a shutdown the last answers may take to be sent.
+  static let lastAnswers = Duration.seconds(1)
   /// Room beside the header fields in the memory of a connection, for libmicrohttpd's index of them and the answer's
   /// own header.
   static let connectionOverhead = 3 << 10
+
+  /// Whole seconds that a body of so many bytes may take to arrive.
+  func receiveSeconds(bytes: Int) -> UInt32 {
+    UInt32(clamping: Int(receive.components.seconds) + bytes / max(1, receiveRate))
+  }
 }

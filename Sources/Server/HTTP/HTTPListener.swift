@@ -53,13 +53,14 @@ final class HTTPListener: Sendable {
   private let poll: Int32
   private let wakeUp: Int32
   private let stopped = Atomic(false)
+  private let thread = DispatchQueue(label: "lunaport.http.listener")
 
   init(_ address: HTTPAddress, core: HTTPServerCore) throws(HTTPListenError) {
     self.core = core
     (listenSocket, self.address) = try HTTPListener.bind(address)
     poll = epoll_create1(Int32(EPOLL_CLOEXEC))
     wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
-    guard poll >= 0, wakeUp >= 0, watch(listenSocket, EPOLLIN.rawValue, Mark.listen),
+    guard poll >= 0, wakeUp >= 0, watch(listenSocket, EPOLLIN.rawValue | EPOLLET.rawValue, Mark.listen),
       watch(wakeUp, EPOLLIN.rawValue, Mark.wake)
     else { throw HTTPListenError(address: address, failure: errno, doing: "watch the socket") }
   }
@@ -69,7 +70,7 @@ final class HTTPListener: Sendable {
   }
 
   func run(_ daemon: HTTPDaemon) {
-    DispatchQueue(label: "lunaport.http.listener").async { self.loop(daemon) }
+    thread.async { self.loop(daemon) }
   }
 
   /// New connections are refused by the system from here on. Those that are open are watched until `stop`.
@@ -77,9 +78,13 @@ final class HTTPListener: Sendable {
     shutdown(listenSocket, Int32(SHUT_RDWR))
   }
 
-  func stop() {
+  /// Returns when the thread has ended, so that it adds no more connections.
+  func stop() async {
     stopped.store(true, ordering: .sequentiallyConsistent)
     eventfd_write(wakeUp, 1)
+    await withCheckedContinuation { continuation in
+      thread.async { continuation.resume() }
+    }
   }
 
   private func watch(_ socket: Int32, _ events: UInt32, _ data: UInt64) -> Bool {
@@ -94,7 +99,7 @@ final class HTTPListener: Sendable {
     var swept = core.now
     var paused = false
     while !stopped.load(ordering: .sequentiallyConsistent) {
-      let timeout: Int32 = paused ? HTTPListener.pause : core.connections.isEmpty ? -1 : 1000
+      let timeout: Int32 = paused ? HTTPListener.pause : core.connections.count == 0 ? -1 : 1000
       let count = Int(epoll_wait(poll, &events, Int32(events.count), timeout))
       core.turnClock()
       var mayAccept = paused
@@ -130,10 +135,7 @@ final class HTTPListener: Sendable {
         case EINTR, ECONNABORTED: continue
         case EMFILE, ENFILE, ENOMEM, ENOBUFS: return false
         case EAGAIN: return true
-        default:
-          // Shut down: the socket would report this for ever.
-          epoll_ctl(poll, EPOLL_CTL_DEL, listenSocket, nil)
-          return true
+        default: return true  // Shut down.
         }
       }
       open(socket, &address, size, daemon)

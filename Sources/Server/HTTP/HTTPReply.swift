@@ -16,18 +16,20 @@ struct HTTPReply {
     var ifNoneMatch: String?
   }
 
-  /// - Parameter sendsBody: false for `HEAD`; the header is then that of the whole answer.
+  /// - Parameters:
+  ///   - sendsBody: false for `HEAD`; the header is then that of the whole answer.
+  ///   - closes: the connection ends with the answer.
   /// - Returns: `nil` when there is no memory.
   static func make(
-    _ response: HTTPResponse, for core: HTTPServerCore, handle: HTTPConnectionHandle, sendsBody: Bool
+    _ response: HTTPResponse, for core: HTTPServerCore, handle: HTTPConnectionHandle, sendsBody: Bool, closes: Bool
   ) -> HTTPReply? {
-    if let reply = plain(response, core, handle, sendsBody: sendsBody) { return reply }
+    if let reply = plain(response, core, handle, sendsBody: sendsBody, closes: closes) { return reply }
     // The file cannot be read, or a handler gave a status or a header that no client could take.
-    return plain(core.service.render(.internalError()), core, handle, sendsBody: sendsBody)
+    return plain(core.service.render(.internalError()), core, handle, sendsBody: sendsBody, closes: closes)
   }
 
   private static func plain(
-    _ response: HTTPResponse, _ core: HTTPServerCore, _ handle: HTTPConnectionHandle, sendsBody: Bool
+    _ response: HTTPResponse, _ core: HTTPServerCore, _ handle: HTTPConnectionHandle, sendsBody: Bool, closes: Bool
   ) -> HTTPReply? {
     guard (200...599).contains(response.status) else { return nil }
     let made: HTTPReply?
@@ -46,7 +48,7 @@ struct HTTPReply {
     var added = response.headers.fields.allSatisfy { field in
       ownHeaders.contains { HTTPHeaders.same($0, field.name) } || add(field.name, field.value, to: made.response)
     }
-    if core.isClosing { added = add("Connection", "close", to: made.response) && added }
+    if closes { added = add("Connection", "close", to: made.response) && added }
     if added { return made }
     MHD_destroy_response(made.response)
     return nil

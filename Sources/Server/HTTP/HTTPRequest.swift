@@ -35,7 +35,7 @@ public enum HTTPRequestBody: Sendable {
 /// A request whose body has been received in whole.
 public struct HTTPRequest: Sendable {
   public var method: HTTPMethod
-  /// The path as it was sent, without the query; escapes are kept.
+  /// The path as it was sent, without the query; escapes are kept. `*` when the server as a whole is meant.
   public var path: String
   /// The parts of the path between slashes, each decoded, so that an escaped slash stays inside its part.
   public var segments: [String]
@@ -68,9 +68,16 @@ public struct HTTPRequest: Sendable {
     self.body = body
     self.peer = peer
     self.exchange = exchange
+    guard path != "*" else {
+      segments = ["*"]
+      return
+    }
+    guard path.hasPrefix("/") else { throw HTTPFault.malformedPath(fact: "does not start with a slash") }
     segments = []
     for part in path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
-      guard let segment = PercentCoding.decode(Substring(part)) else { throw HTTPFault.malformedPath() }
+      guard let segment = PercentCoding.decode(Substring(part)) else {
+        throw HTTPFault.malformedPath(fact: "holds a malformed percent escape")
+      }
       segments.append(segment)
     }
   }

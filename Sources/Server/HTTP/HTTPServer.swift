@@ -1,6 +1,7 @@
 import Dispatch
 import Glibc
 import HTTP
+import Synchronization
 
 /// An HTTP/1.1 server. Waiting requests hold no thread; see `HTTPLimits` for what each may cost.
 ///
@@ -12,9 +13,10 @@ import HTTP
 public final class HTTPServer: Sendable {
   /// Where the server listens; the port is the true one.
   public let address: HTTPAddress
-  private let core: HTTPServerCore
+  let core: HTTPServerCore
   private let listener: HTTPListener
   private let daemon: HTTPDaemon
+  private let end = Mutex<Task<Void, Never>?>(nil)
 
   /// Binds the address and serves from then on, until `shutdown`.
   ///
@@ -49,20 +51,29 @@ public final class HTTPServer: Sendable {
   }
 
   /// Stops: accepts no more connections, ends waits and streams at once and cleanly, gives other requests up to
-  /// `grace` to end, then cancels their tasks and answers 503. Returns when every connection is closed. Call it once.
+  /// `grace` to end, then cancels their tasks and answers 503. Returns when every connection is closed.
+  /// Later calls only wait for the first.
   public func shutdown(grace: Duration) async {
+    let task = end.withLock { end in
+      let task = end ?? Task { await self.stop(grace) }
+      end = task
+      return task
+    }
+    await task.value
+  }
+
+  private func stop(_ grace: Duration) async {
     core.setClosing()
     listener.stopAccepting()
     for connection in core.connections.all { connection.exchange?.close() }
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { await self.core.work.drain() }
-      group.addTask { try? await Task.sleep(for: grace) }
-      await group.next()
-      group.cancelAll()
+    await within(grace) {
+      await self.core.exchanges.drain()
+      await self.core.tasks.drain()
     }
     core.setStopping()
     for connection in core.connections.all { connection.exchange?.stop() }
-    listener.stop()
+    await within(HTTPLimits.lastAnswers) { await self.core.exchanges.drain() }
+    await listener.stop()
     await withCheckedContinuation { continuation in
       // Joins threads, so it must not hold a thread of the concurrent pool.
       DispatchQueue(label: "lunaport.http.stop").async {
@@ -72,8 +83,17 @@ public final class HTTPServer: Sendable {
     }
   }
 
+  private func within(_ time: Duration, _ work: @escaping @Sendable () async -> Void) async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await work() }
+      group.addTask { try? await Task.sleep(for: time) }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
   /// The number of open connections.
-  public var connectionCount: Int { core.connections.all.count }
+  public var connectionCount: Int { core.connections.count }
 
   private static func raiseFileLimit() {
     var limit = rlimit()

@@ -7,8 +7,10 @@ import Synchronization
 final class HTTPServerCore: Sendable {
   let limits: HTTPLimits
   let service: HTTPService
-  /// Requests from their first line to the last byte of their answer, and tasks of handlers and streams.
-  let work = HTTPWork()
+  /// Requests, from their header to the last byte of their answer.
+  let exchanges = HTTPWork()
+  /// Tasks of handlers and streams; one may outlast its exchange.
+  let tasks = HTTPWork()
   let connections: HTTPConnections
   private let closing = Atomic(false)
   private let stopping = Atomic(false)
@@ -130,7 +132,7 @@ final class HTTPConnections: Sendable {
 
   subscript(socket: Int32) -> HTTPConnection? { state.withLock { $0.bySocket[socket] } }
 
-  var isEmpty: Bool { state.withLock { $0.bySocket.isEmpty } }
+  var count: Int { state.withLock { $0.bySocket.count } }
 
   var all: [HTTPConnection] { state.withLock { Array($0.bySocket.values) } }
 }

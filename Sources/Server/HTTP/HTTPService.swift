@@ -5,8 +5,7 @@ public enum HTTPBodyPolicy: Sendable {
   /// Held in memory; `nil` stands for `HTTPLimits.body`.
   case memory(limit: Int? = nil)
   /// Written to a new file in `directory` as it comes, for bodies that are too large for memory.
-  /// `receive` replaces `HTTPLimits.receive`.
-  case file(directory: String, limit: Int, receive: Duration)
+  case file(directory: String, limit: Int)
   /// Not wanted: the answer is given without the body.
   case refuse(HTTPFault)
 }
@@ -89,6 +88,8 @@ public struct HTTPRoutes: Sendable {
         return HTTPResponse(status: 204, headers: ["Allow": allow.map(\.rawValue).joined(separator: ", ")])
       case .methodNotAllowed(let allow):
         return render(.methodNotAllowed(request.method, path: request.path, allow: allow))
+      case .notFound where request.method == .options && request.path == "*":
+        return .noContent()
       case .notFound:
         return render(.notFound(path: request.path))
       }
