@@ -8,7 +8,7 @@ static int finish_protected(lua_State *L, int status, lua_KContext extra) {
   clua_host *h = host_of(L);
   if (status != LUA_OK && status != LUA_YIELD) {
     if (h->reason != CLUA_REASON_NONE) return lua_error(L);  // a spent budget is not caught
-    h->raising = 0;
+    h->raising = h->carried = 0;
     lua_pushboolean(L, 0);
     lua_insert(L, -2);
     return 2;

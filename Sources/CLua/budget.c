@@ -106,7 +106,7 @@ static void enter(clua_host *h) {
   if (h->depth++ > 0) return;
   h->reason = CLUA_REASON_NONE;
   h->raising = 0;
-  h->noted = 0;
+  h->noted = h->carried = 0;
   h->blocked = 0;
   h->closing = 0;
   h->deadline = 0;  // read with the first hook: a call of a few instructions never reads the clock

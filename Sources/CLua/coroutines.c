@@ -68,6 +68,7 @@ enum { BY_RESUME = 1, BY_WRAP = 0 };  // also: stack slots below the arguments
 
 static int answer_error(lua_State *L, int kind) {
   if (kind == BY_WRAP) return lua_error(L);
+  host_of(L)->carried = 0;
   lua_pushboolean(L, 0);
   lua_insert(L, -2);
   return 2;
@@ -93,6 +94,7 @@ static int run(lua_State *L, lua_State *co, int arguments, int kind) {
   if (status == LUA_YIELD && h->awaiting) return lua_yieldk(L, 0, kind, resumed);
   if (status != LUA_OK && status != LUA_YIELD) {
     h->raising = 0;
+    h->carried = 1;
     lua_xmove(co, L, 1);
     return answer_error(L, kind);
   }

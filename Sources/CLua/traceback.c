@@ -58,15 +58,21 @@ static int depth_of(lua_State *L) {
 // Reads only, so that the allocator may call it in the middle of anything.
 void host_note_place(lua_State *L, const char *message, int level) {
   clua_host *h = host_of(L);
-  h->frame_count = h->frames_omitted = 0;
-  h->line = -1;
-  h->chunk[0] = '\0';
-  h->message_offset = 0;
   int found = 0, placed = 0;
+  if (h->carried) {
+    // The error comes from a coroutine that noted its place; these frames lie below.
+    h->carried = 0;
+    found = placed = 1;
+  } else {
+    h->frame_count = h->frames_omitted = 0;
+    h->line = -1;
+    h->chunk[0] = '\0';
+    h->message_offset = 0;
+  }
   lua_Debug ar;
   for (; lua_getstack(L, level, &ar); level++) {
     if (h->frame_count == CLUA_FRAMES) {
-      h->frames_omitted = depth_of(L) - level;
+      h->frames_omitted += depth_of(L) - level;
       break;
     }
     lua_getinfo(L, "Sln", &ar);

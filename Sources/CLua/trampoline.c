@@ -33,6 +33,7 @@ static int call_host(lua_State *L) {
   if (answer >= 0 && h->used <= h->limit && h->reason == CLUA_REASON_NONE) return answer;
   if (answer == CLUA_AWAIT && h->reason == CLUA_REASON_NONE) {
     h->awaiting = 1;
+    h->waiting = L;
     return lua_yieldk(L, 0, lua_gettop(L), host_resumed);
   }
   return finish(L, h, answer);

@@ -50,8 +50,13 @@ const char *clua_to_string(lua_State *L, int index, size_t *length) {
   return lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, length) : NULL;
 }
 
-void clua_push_error(lua_State *L, const char *message, size_t length) {
-  luaL_where(L, 1);
+void clua_push_error(lua_State *L, lua_State *caller, const char *message, size_t length) {
+  if (!lua_checkstack(caller, 2) || !lua_checkstack(L, 4)) {
+    lua_pushnil(L);
+    return;
+  }
+  luaL_where(caller, 1);
+  if (caller != L) lua_xmove(caller, L, 1);
   lua_pushlstring(L, message, length);
   lua_concat(L, 2);  // two strings: no metamethod is called
 }

@@ -9,7 +9,8 @@ struct Thrown {
 
 extension LuaState {
   /// Pushes what Lua sees of a Swift error, and remembers the error itself.
-  func pushThrown(_ error: any Error, on lua: OpaquePointer) {
+  /// `caller` is the stack of the host function that threw, if it is another one.
+  func pushThrown(_ error: any Error, on lua: OpaquePointer, from caller: OpaquePointer? = nil) {
     let failure = error as? LuaError
     if let payload = failure?.payload {
       do {
@@ -24,7 +25,7 @@ extension LuaState {
     text.withUTF8 { utf8 in
       utf8.withMemoryRebound(to: CChar.self) { bytes in
         if failure?.chunk == nil {
-          clua_push_error(lua, bytes.baseAddress, bytes.count)
+          clua_push_error(lua, caller ?? lua, bytes.baseAddress, bytes.count)
         } else {
           _ = lua_pushlstring(lua, bytes.baseAddress, bytes.count)
         }
@@ -35,17 +36,19 @@ extension LuaState {
 
   /// Throws what lies on top of the stack, unless `status` is good.
   @usableFromInline func check(_ status: Int32, _ lua: OpaquePointer) throws(LuaError) {
-    if status != Int32(CLUA_OK) { throw failure(status, lua) }
+    if status != Int32(CLUA_OK) {
+      throw failure(status, lua, seconds: limits.seconds, instructions: limits.instructions)
+    }
   }
 
   /// The error on top of the stack, which stays there.
-  func failure(_ status: Int32, _ lua: OpaquePointer) -> LuaError {
+  func failure(_ status: Int32, _ lua: OpaquePointer, seconds: Double, instructions: Int64) -> LuaError {
     defer { thrown = nil }
     switch Int(host.pointee.reason) {
     case CLUA_REASON_TIME:
-      return placed(LuaError(.time, "exceeded its limit of \(limits.seconds) s in Lua"))
+      return placed(Self.spentInLua(seconds))
     case CLUA_REASON_INSTRUCTIONS:
-      return placed(LuaError(.instructions, "exceeded its limit of \(limits.instructions) instructions"))
+      return placed(LuaError(.instructions, "exceeded its limit of \(instructions) instructions"))
     default: break
     }
     switch Int(status) {

@@ -6,6 +6,7 @@ final class HostFunction {
   enum Body {
     case value((borrowing LuaCall) throws -> LuaValue)
     case values((borrowing LuaCall) throws -> [LuaValue])
+    case waiting(String, (borrowing LuaCall) throws -> @Sendable () async throws -> [LuaValue])
   }
 
   // The state closes, and with it releases every host function, before it goes away.
@@ -32,10 +33,30 @@ final class HostFunction {
         }
         for result in results { try pusher.push(result) }
         return Int32(results.count)
+      case .waiting(let name, let prepare):
+        try state.allowWait(name, lua)
+        state.pending = Wait(name: name, operation: try prepare(LuaCall(lua, state)))
+        return Int32(CLUA_AWAIT)
       }
     } catch {
       state.pushThrown(error, on: lua)
       return Int32(CLUA_RAISE)
+    }
+  }
+}
+
+extension LuaState {
+  /// Throws where the running code cannot be suspended.
+  fileprivate func allowWait(_ name: String, _ lua: OpaquePointer) throws(LuaError) {
+    guard let active else {
+      throw LuaError(.runtime, "'\(name)' waits, and this code runs to its end without waiting")
+    }
+    if let told = active.told { throw told }
+    if clua_can_await(lua) == 0 {
+      throw LuaError(
+        .runtime,
+        "'\(name)' waits, which is not possible inside a function that is called by table.sort, string.gsub, "
+          + "coroutine.close, a metamethod or the host")
     }
   }
 }

@@ -10,6 +10,10 @@ public final class LuaState {
   let kept = KeptReferences()
   /// What a host function threw last, until it is seen whether it leaves Lua.
   var thrown: Thrown?
+  /// Calls that may wait: those that are not in use, the one that runs now, and what it wants to wait for.
+  var idle: [Coroutine] = []
+  var active: Coroutine?
+  var pending: Wait?
 
   /// Throws where the machine has no memory left.
   public init(sandbox: LuaSandbox, limits: LuaLimits = .standard) throws(LuaError) {
@@ -203,6 +207,17 @@ public final class LuaState {
   /// A function for Lua to call, with exactly one result: the faster of the two.
   public func valueFunction(_ body: @escaping (borrowing LuaCall) throws -> LuaValue) -> LuaReference {
     keepHost(.value(body))
+  }
+
+  /// A function for Lua to call that looks blocking and suspends its coroutine. `prepare` reads the arguments and
+  /// gives what is to be done, which runs outside of the state; its results, or what it throws, go back to Lua.
+  /// `name` is for messages: `host.sleep`.
+  ///
+  /// The operation's task is cancelled when the call is, or has used up its time; the call goes on without it.
+  public func waitingFunction(
+    _ name: String, _ prepare: @escaping (borrowing LuaCall) throws -> @Sendable () async throws -> [LuaValue]
+  ) -> LuaReference {
+    keepHost(.waiting(name, prepare))
   }
 
   func keepHost(_ body: HostFunction.Body) -> LuaReference {

@@ -100,11 +100,13 @@ typedef struct clua_host {
   int blocked;           // coroutines below the current one that cannot yield
   int closing;           // nesting of coroutine.close
   int awaiting;          // the coroutine that just yielded waits for the host
+  lua_State *waiting;    // the coroutine whose host function it is that waits
   int reply_raises;      // what the host resumes with is an error value
 
   // The place of the latest uncaught error, written before the stack is unwound.
   int frame_count;
   int frames_omitted;
+  int carried;           // the next note adds to this one: the error passes from a coroutine into the one below
   int line;              // -1: unknown
   size_t message_offset; // where the message begins behind its "chunk:line: "
   char chunk[256];
@@ -160,8 +162,8 @@ void lua_rawseti(lua_State *L, int index, clua_integer key);
 int lua_next(lua_State *L, int index);  // also raises on a key that is not in the table: only pass its own keys
 // The metatable's __name, if that is a string; pushes nothing.
 int clua_type_tag(lua_State *L, int index, const char **name, size_t *length);
-// Pushes `message` behind the place of the Lua code that called the running host function: "chunk:12: message".
-void clua_push_error(lua_State *L, const char *message, size_t length);
+// Pushes `message` behind the place of the Lua code that called the host function running on `caller`: "chunk:12: message".
+void clua_push_error(lua_State *L, lua_State *caller, const char *message, size_t length);
 
 // MARK: never raise
 
