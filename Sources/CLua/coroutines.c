@@ -83,6 +83,7 @@ static int run(lua_State *L, lua_State *co, int arguments, int kind) {
   h->blocked += boundary;
   h->current = co;
   if (lua_gethookcount(co) != h->interval || lua_gethookmask(co) != LUA_MASKCOUNT) host_arm(h, co);
+  if (lua_status(co) == LUA_OK) arguments++;  // the first time: coroutine_entry takes the function too
   int count;
   int status = lua_resume(co, L, arguments, &count);
   h->current = L;
