@@ -1,0 +1,97 @@
+import Lua
+import Model
+import Processes
+
+/// A driver whose functions are a plugin's.
+public struct LuaDriver: Driver {
+  public let declaration: DriverDeclaration
+  let plugin: LuaPlugin
+
+  public var target: String { declaration.target }
+  public var version: String { declaration.header.version }
+  public var provides: Set<Capability> { declaration.provides }
+  public var handleVersion: Int { declaration.handleVersion }
+  public var pollInterval: Double { declaration.pollInterval }
+
+  public func probe() async -> Probe {
+    do throws(DriverFailure) {
+      return try await plugin.call("probe", [], within: CallTime.probe).probe()
+    } catch {
+      return Probe(.unhealthy, detail: error.message)
+    }
+  }
+
+  public func plan(_ request: PlanRequest) async throws(DriverFailure) -> Value {
+    let value = try LuaPlugin.document(request)
+    return try await plugin.call("plan", [.tree(LuaTree(value))], within: CallTime.plan).document()
+  }
+
+  public func start(_ spec: Value, token: String, secrets: [String: Secret]) async throws(DriverFailure) -> Value {
+    let answer = try await plugin.call(
+      "start", [.tree(LuaTree(spec)), .string(token)], within: CallTime.act, context: CallContext(secrets: secrets))
+    let handle = try answer.document()
+    let misfits = declaration.handle.misfits(of: Node(handle, Origin(.driver(target))))
+    if let misfit = misfits.first {
+      throw answer.bug("returned a handle that is not of its declared shape: `\(misfit.path.text)`: \(misfit.sentence)")
+    }
+    return handle
+  }
+
+  public func find(token: String) async throws(DriverFailure) -> Value? {
+    let handle = try await plugin.call("find", [.string(token)], within: CallTime.act).document()
+    return handle.isNull ? nil : handle
+  }
+
+  public func poll(_ handles: [Value]) async throws(DriverFailure) -> [Observation] {
+    try await plugin.call("poll", [Self.list(handles)], within: CallTime.act).observations(count: handles.count)
+  }
+
+  public func stop(_ handle: Value, _ how: StopOrder) async throws(DriverFailure) {
+    _ = try await plugin.call(
+      "stop", [.tree(LuaTree(handle)), ["grace": .number(how.grace)]], within: CallTime.act
+    ).first()
+  }
+
+  public func forget(_ handle: Value) async throws(DriverFailure) {
+    _ = try await plugin.call("forget", [.tree(LuaTree(handle))], within: CallTime.act).first()
+  }
+
+  public func logs(_ handle: Value, cursor: Value?) async throws(DriverFailure) -> LogChunk {
+    let answer = try await plugin.call(
+      "logs", [.tree(LuaTree(handle)), .tree(LuaTree(cursor ?? .null))], within: CallTime.act)
+    guard case .table(let table) = try answer.first() else { throw answer.bug("returned no table") }
+    let isDone = table.fields["done"] == .boolean(true)
+    if let file = table.fields["file"]?.string {
+      let offset = cursor?.intValue ?? 0
+      let bytes = Disk.read(file, from: offset, limit: Self.logChunkBytes) ?? []
+      let end = offset + Int64(bytes.count)
+      return LogChunk(bytes: bytes, cursor: .int(end), isEnd: isDone && bytes.count < Self.logChunkBytes)
+    }
+    guard let text = table.fields["bytes"]?.string else { throw answer.bug("returned neither `bytes` nor `file`") }
+    let next = try answer.value(table.fields["cursor"] ?? .nothing, "cursor")
+    return LogChunk(bytes: Array(text.utf8), cursor: next, isEnd: isDone)
+  }
+
+  public func stats(_ handles: [Value]) async throws(DriverFailure) -> [Usage?] {
+    try await plugin.call("stats", [Self.list(handles)], within: CallTime.act).usages(count: handles.count)
+  }
+
+  /// Bytes of a log that one call takes from a file.
+  static let logChunkBytes = 1 << 18
+
+  private static func list(_ handles: [Value]) -> LuaValue { .list(handles.map { .tree(LuaTree($0)) }) }
+}
+
+/// Seconds that one call of a plugin's function may take in all, waits included.
+enum CallTime {
+  /// A probe runs at start, while somebody looks on.
+  static let probe = 30.0
+  /// Pure.
+  static let plan = 5.0
+  /// One conversation with a target; what takes longer is told by `poll`.
+  static let act = 120.0
+  /// A build pulls in what it depends on.
+  static let build = 7_200.0
+  /// A hook tells somebody.
+  static let hook = 60.0
+}

@@ -1,0 +1,166 @@
+import FoundationEssentials
+import Model
+import Processes
+import Testing
+
+@testable import Scripting
+
+/// The plugins that ship, as the agent runs them.
+struct PluginHostTests {
+  /// A folder of its own, removed at the end.
+  final class Bench {
+    let root: URL
+    let host: PluginHost
+    let configuration: Configuration
+
+    init(plugins: String = GoldenTests.repository.appending(path: "plugins").path) throws {
+      root = FileManager.default.temporaryDirectory.appending(path: "plugins-\(UUID().uuidString)")
+      host = PluginHost(
+        plugins: plugins, data: root.appending(path: "data").path,
+        processes: try Processes(root: root.appending(path: "held").path),
+        environment: ProcessInfo.processInfo.environment, now: { Date().timeIntervalSince1970 }, log: { _ in })
+      configuration = ConfigurationLoader(queues: nil, plugins: plugins).load()
+    }
+
+    deinit { try? FileManager.default.removeItem(at: root) }
+
+    func driver(_ target: String) async throws -> LuaDriver {
+      try #require(await host.drivers(of: configuration).first { $0.target == target })
+    }
+  }
+
+  @Test func thePluginsThatShipPassCheck() throws {
+    #expect(try Bench().configuration.diagnostics.isEmpty)
+  }
+
+  @Test func theProcessDriverKeepsTheContract() async throws {
+    let bench = try Bench()
+    let driver = try await bench.driver("process")
+    let suite = DriverSuite(
+      driver, workload: .shell(folder: bench.root.path), resource: DriverSuite.resource(of: driver.declaration),
+      mark: "t", pause: { await Task.yield() })
+    for result in await suite.run() { #expect(result.outcome == .passed, "\(result.name): \(result.outcome)") }
+  }
+
+  @Test func theMockDriverKeepsTheContract() async throws {
+    let bench = try Bench()
+    let driver = try await bench.driver("mock")
+    let workload = DriverSuite.Workload(
+      finish: { text, code in
+        PlanRequest(
+          run: "r", name: "n", attempt: 1, entity: "e", project: "p", queue: "q", author: "a", job: nil,
+          command: ["x"], environment: [:],
+          resource: Self.mock(["output": .string(text), "exit_code": .int(Int64(code))], driver))
+      },
+      stay: {
+        PlanRequest(
+          run: "r", name: "n", attempt: 1, entity: "e", project: "p", queue: "q", author: "a", job: nil,
+          command: ["x"], environment: [:], resource: Self.mock(["ends": "never"], driver))
+      })
+    let suite = DriverSuite(
+      driver, workload: workload, resource: Self.mock([:], driver), mark: "t", pause: { await Task.yield() })
+    for result in await suite.run() { #expect(result.outcome == .passed, "\(result.name): \(result.outcome)") }
+  }
+
+  private static func mock(_ fields: [String: Value], _ driver: LuaDriver) -> Value {
+    Node(.object(fields), Origin(.run)).withDefaults(of: driver.declaration.resource, driver: "mock").value
+  }
+
+  @Test func secretsReachTheProgramAndNothingElse() async throws {
+    let bench = try Bench()
+    let driver = try await bench.driver("process")
+    let request = PlanRequest(
+      run: "r", name: "n", attempt: 1, entity: "e", project: "p", queue: "q", author: "a", job: nil,
+      command: ["/bin/sh", "-c", "test \"$TOKEN\" = hunter2 && printf good"], environment: [:], folder: bench.root.path,
+      resource: ["shell": false, "env": ["TOKEN": ["$secret": "hf"]]])
+    let spec = try await driver.plan(request)
+    #expect(!spec.json().contains("hunter2"))
+    let handle = try await driver.start(spec, token: "s", secrets: ["hf": Secret(name: "hf", text: "hunter2")])
+    #expect(!handle.json().contains("hunter2"))
+    while try await driver.poll([handle])[0].state == .running { await Task.yield() }
+    #expect(try await String(decoding: driver.logs(handle, cursor: nil).bytes, as: UTF8.self) == "good")
+    await #expect(throws: DriverFailure.self) { try await driver.start(spec, token: "none", secrets: [:]) }
+  }
+
+  @Test func faultsOfADriverArriveAsTheirCode() async throws {
+    let bench = try Bench()
+    let driver = try await bench.driver("mock")
+    func start(_ fields: [String: Value], _ token: String) async throws(DriverFailure) -> Value {
+      let request = PlanRequest(
+        run: "r", name: "n", attempt: 1, entity: "e", project: "p", queue: "q", author: "a", job: nil, command: ["x"],
+        environment: [:], resource: Self.mock(fields, driver))
+      return try await driver.start(driver.plan(request), token: token, secrets: [:])
+    }
+    await #expect(throws: DriverFailure(.quota, "start fails, as the resource asks", retry: .after(3))) {
+      try await start(["start_fails": "quota", "start_retry": 3], "a")
+    }
+    let bug = await #expect(throws: DriverFailure.self) { try await start(["start_raises": true], "b") }
+    #expect(bug?.code == .bug && bug?.message.contains("driver.lua:") == true)
+  }
+
+  @Test func aPluginMayOnlyDoWhatItDeclares() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "thief-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.createDirectory(at: folder.appending(path: "thief"), withIntermediateDirectories: true)
+    try Data(
+      """
+      return builder { name = "thief", version = "1.0.0", api = { 1 }, builds = { "code" }, targets = { "process" },
+        needs = { "files", "exec:true" } }
+      """.utf8
+    ).write(to: folder.appending(path: "thief/plugin.lua"))
+    try Data(
+      """
+      local acts = {
+        exec = function() return host.exec { "cat", "/etc/passwd" } end,
+        path = function() return host.exec { "/bin/cat", "/etc/passwd" } end,
+        out = function() return host.files.read("../../secret") end,
+        root = function() return host.files.read("/etc/passwd") end,
+        process = function() return host.process.find("x") end,
+        fine = function() return host.exec { "true" } end,
+      }
+      return {
+        probe = function() return { health = "healthy" } end,
+        key = function(_, build) return "k" end,
+        build = function(_, build) assert(acts[build.folder]()) return { prefix = "p" } end,
+      }
+      """.utf8
+    ).write(to: folder.appending(path: "thief/builder.lua"))
+    let bench = try Bench(plugins: folder.path)
+    let builder = try #require(await bench.host.builders(of: bench.configuration).first)
+    func act(_ name: String) async -> String {
+      let request = BuildRequest(source: Source(kind: .code, entryPoint: ["x"]), target: "process", folder: name)
+      do throws(DriverFailure) {
+        _ = try await builder.build(request, key: "k") { _ in }
+        return "done"
+      } catch {
+        return error.message
+      }
+    }
+    #expect(await act("exec").contains("no permission `exec:cat`"))
+    #expect(await act("path").contains("no program on the PATH"))
+    #expect(await act("out").contains("no path inside"))
+    #expect(await act("root").contains("no path inside"))
+    #expect(await act("process").contains("no permission `process`"))
+    #expect(await act("fine") == "done")
+  }
+
+  @Test func aScaffoldPassesCheckAndTheSuite() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "new-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for kind in PluginScaffold.Kind.allCases {
+      for file in PluginScaffold.files(kind, name: "my\(kind.rawValue)") {
+        let path = folder.appending(path: "my\(kind.rawValue)/\(file.path)")
+        try FileManager.default.createDirectory(at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(file.text.utf8).write(to: path)
+      }
+    }
+    let bench = try Bench(plugins: folder.path)
+    #expect(bench.configuration.diagnostics.isEmpty)
+    let driver = try await bench.driver("mydriver")
+    let suite = DriverSuite(
+      driver, workload: .shell(folder: bench.root.path), resource: [:], mark: "t", pause: { await Task.yield() })
+    for result in await suite.run() { #expect(result.outcome == .passed, "\(result.name): \(result.outcome)") }
+    let builder = try #require(await bench.host.builders(of: bench.configuration).first)
+    #expect(await builder.probe().health == .healthy)
+  }
+}
