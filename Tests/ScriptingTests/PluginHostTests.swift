@@ -38,7 +38,7 @@ struct PluginHostTests {
     let driver = try await bench.driver("process")
     let suite = DriverSuite(
       driver, workload: .shell(folder: bench.root.path), resource: DriverSuite.resource(of: driver.declaration),
-      mark: "t", pause: { await Task.yield() })
+      mark: "t", pause: Self.moment)
     for result in await suite.run() { #expect(result.outcome == .passed, "\(result.name): \(result.outcome)") }
   }
 
@@ -58,9 +58,12 @@ struct PluginHostTests {
           command: ["x"], environment: [:], resource: Self.mock(["ends": "never"], driver))
       })
     let suite = DriverSuite(
-      driver, workload: workload, resource: Self.mock([:], driver), mark: "t", pause: { await Task.yield() })
+      driver, workload: workload, resource: Self.mock([:], driver), mark: "t", pause: Self.moment)
     for result in await suite.run() { #expect(result.outcome == .passed, "\(result.name): \(result.outcome)") }
   }
+
+  /// Between two polls of a real process; the suite gives up after 600 of them.
+  private static let moment: @Sendable () async -> Void = { try? await Task.sleep(for: .milliseconds(5)) }
 
   private static func mock(_ fields: [String: Value], _ driver: LuaDriver) -> Value {
     Node(.object(fields), Origin(.run)).withDefaults(of: driver.declaration.resource, driver: "mock").value
@@ -71,7 +74,7 @@ struct PluginHostTests {
     let driver = try await bench.driver("process")
     let request = PlanRequest(
       run: "r", name: "n", attempt: 1, entity: "e", project: "p", queue: "q", author: "a", job: nil,
-      command: ["/bin/sh", "-c", "test \"$TOKEN\" = hunter2 && printf good"], environment: [:], folder: bench.root.path,
+      command: ["/bin/sh", "-c", "test ${#TOKEN} = 7 && printf good"], environment: [:], folder: bench.root.path,
       resource: ["shell": false, "env": ["TOKEN": ["$secret": "hf"]]])
     let spec = try await driver.plan(request)
     #expect(!spec.json().contains("hunter2"))
@@ -158,7 +161,7 @@ struct PluginHostTests {
     #expect(bench.configuration.diagnostics.isEmpty)
     let driver = try await bench.driver("mydriver")
     let suite = DriverSuite(
-      driver, workload: .shell(folder: bench.root.path), resource: [:], mark: "t", pause: { await Task.yield() })
+      driver, workload: .shell(folder: bench.root.path), resource: [:], mark: "t", pause: Self.moment)
     for result in await suite.run() { #expect(result.outcome == .passed, "\(result.name): \(result.outcome)") }
     let builder = try #require(await bench.host.builders(of: bench.configuration).first)
     #expect(await builder.probe().health == .healthy)

@@ -243,7 +243,9 @@ struct HostFunctions {
       return ["state": "lost", "message": "the program and what held it are gone without a note of how it ended"]
     case .ended(let ending):
       if ending.wasFenced {
-        return ["state": "lost", "message": "stopped because its lease was not renewed, so that no retry runs beside it"]
+        return [
+          "state": "lost", "message": "stopped because its lease was not renewed, so that no retry runs beside it",
+        ]
       }
       var fields: [String: LuaTree] = ["state": .string(ending.exitCode == 0 ? "succeeded" : "failed")]
       if let code = ending.exitCode { fields["exit_code"] = .integer(Int64(code)) }
