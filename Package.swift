@@ -27,9 +27,11 @@ let package = Package(
     .target(name: "Hashing", dependencies: ["CCrypto"]),
     .target(name: "Storage", dependencies: ["CSQLite", "Hashing", "Model"]),
     .target(name: "Client", dependencies: ["CCurl", "HTTP", "Model"]),
-    .target(name: "Server", dependencies: ["CMicroHTTPD", "CCrypto", "HTTP", "Model", "Scripting", "Storage"]),
+    .target(
+      name: "Server", dependencies: ["CLinux", "CMicroHTTPD", "CCrypto", "HTTP", "Model", "Scripting", "Storage"]),
     .target(name: "Processes", dependencies: ["CLinux"]),
     .target(name: "Agent", dependencies: ["Client", "HTTP", "Model", "Processes", "Scripting", "CCrypto"]),
+    .executableTarget(name: "http-benchmark", dependencies: ["CLinux", "HTTP", "Server"], path: "Benchmarks/HTTP"),
     .executableTarget(
       name: "lunaport",
       dependencies: ["Agent", "Arguments", "Client", "Model", "Scripting", "Server", "Storage"]),

@@ -61,6 +61,13 @@ static inline int linux_pipe(int *read_end, int *write_end) {
   return 0;
 }
 
+// Takes a connection, nonblocking and with close-on-exec; `address` is room for `size` bytes of its address. Gives its
+// descriptor or a negative errno.
+static inline int linux_accept(int socket, void *address, unsigned *size) {
+  long connection = syscall(SYS_accept4, socket, address, size, O_NONBLOCK | O_CLOEXEC);
+  return connection < 0 ? -errno : (int)connection;
+}
+
 // Both declared by <spawn.h> only under _GNU_SOURCE, which a module cannot set for the headers it shares with Glibc.
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);

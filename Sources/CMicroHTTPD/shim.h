@@ -1,13 +1,7 @@
 /* libmicrohttpd for Swift: functions with variable arguments and unions, which Swift cannot import, get plain names.
-   Beside them stand the parts of Linux that the listener needs and Swift's Glibc module leaves out. */
+   Nothing else lives here. */
 #pragma once
 #include <microhttpd.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-
-/* Declared by <sys/socket.h> only under _GNU_SOURCE, which cannot be defined for a module this late. */
-extern int accept4(int socket, struct sockaddr *address, socklen_t *size, int flags);
 
 /* One callback interface for the whole daemon; `context` is handed to each of them. */
 struct lp_mhd_callbacks {

@@ -69,6 +69,7 @@ final class CurlTransfer: @unchecked Sendable {
       lp_curl_set_long(easy, CURLOPT_FOLLOWLOCATION, 1)
       lp_curl_set_long(easy, CURLOPT_MAXREDIRS, request.redirects)
     }
+    lp_curl_set_text(easy, CURLOPT_NOPROXY, CurlTransfer.directHosts)
     if let socket = request.unixSocket { lp_curl_set_text(easy, CURLOPT_UNIX_SOCKET_PATH, socket) }
     if let file = configuration.authorityFile { lp_curl_set_text(easy, CURLOPT_CAINFO, file) }
     if let file = configuration.certificateFile { lp_curl_set_text(easy, CURLOPT_SSLCERT, file) }
@@ -84,6 +85,15 @@ final class CurlTransfer: @unchecked Sendable {
     lp_curl_set_pointer(easy, CURLOPT_WRITEDATA, context)
     return easy
   }
+
+  /// Hosts that are reached without the proxy of the environment: those it names, and this machine, where no proxy
+  /// has any business though few who set one think of saying so.
+  static func directHosts(environment: (String) -> String?) -> String {
+    let named = environment("no_proxy") ?? environment("NO_PROXY") ?? ""
+    return named == "*" ? named : (named.isEmpty ? "" : named + ",") + "localhost,127.0.0.1,::1"
+  }
+
+  private static let directHosts = directHosts { name in getenv(name).map { String(cString: $0) } }
 
   private func append(header: String) { headerList = curl_slist_append(headerList, header) }
 

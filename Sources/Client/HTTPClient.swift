@@ -4,6 +4,7 @@ import HTTP
 ///
 /// A request is sent at most once, with one exception that HTTP itself allows: an idempotent one on a pooled
 /// connection that turns out to be dead is sent again on a new one. Cancelling the task ends the transfer.
+/// Proxies are taken from the environment (`http_proxy`, `https_proxy`, `no_proxy`), never for this machine itself.
 /// Letting go of the client ends what is still under way.
 public final class HTTPClient: Sendable {
   private let loop: CurlLoop

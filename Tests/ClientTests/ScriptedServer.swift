@@ -29,20 +29,39 @@ final class ScriptedServer: Sendable {
     while closed == 0 { await Task.yield() }
   }
 
-  init(_ scripts: [Step]...) {
-    socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  convenience init(_ scripts: [Step]...) {
+    let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    withUnsafeMutablePointer(to: &address) { [socket] address in
+    ScriptedServer.listen(socket, &address)
+    self.init(socket, port: UInt16(bigEndian: address.sin_port), scripts)
+  }
+
+  /// On a Unix socket.
+  convenience init(path: String, _ scripts: [Step]...) {
+    let socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    ScriptedServer.listen(socket, &address)
+    self.init(socket, port: 0, scripts)
+  }
+
+  private static func listen<Address>(_ socket: Int32, _ address: inout Address) {
+    var size = socklen_t(MemoryLayout<Address>.size)
+    withUnsafeMutablePointer(to: &address) { address in
       address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         _ = bind(socket, $0, size)
-        _ = listen(socket, 16)
+        _ = Glibc.listen(socket, 16)
         _ = getsockname(socket, $0, &size)
       }
     }
-    port = UInt16(bigEndian: address.sin_port)
+  }
+
+  private init(_ socket: Int32, port: UInt16, _ scripts: [[Step]]) {
+    self.socket = socket
+    self.port = port
     DispatchQueue(label: "scripted server").async { [self, socket] in
       for script in scripts {
         let connection = accept(socket, nil, nil)

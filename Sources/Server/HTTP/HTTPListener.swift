@@ -1,3 +1,4 @@
+import CLinux
 import CMicroHTTPD
 import Dispatch
 import Glibc
@@ -125,13 +126,9 @@ final class HTTPListener: Sendable {
     while true {
       var address = sockaddr_storage()
       var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
-      let socket = withUnsafeMutablePointer(to: &address) { storage in
-        storage.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          accept4(listenSocket, $0, &size, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
-        }
-      }
+      let socket = linux_accept(listenSocket, &address, &size)
       guard socket >= 0 else {
-        switch errno {
+        switch -socket {
         case EINTR, ECONNABORTED: continue
         case EMFILE, ENFILE, ENOMEM, ENOBUFS: return false
         case EAGAIN: return true
