@@ -46,6 +46,8 @@ let package = Package(
         ])
       ]),
 
+    .executableTarget(name: "benchmark-check", dependencies: ["Scripting"], path: "Sources/Benchmarks/Check"),
+
     .testTarget(name: "LuaTests", dependencies: ["Lua"]),
     .testTarget(name: "ModelTests", dependencies: ["Model"]),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),

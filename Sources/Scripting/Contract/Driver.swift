@@ -11,6 +11,8 @@ public protocol Driver: Sendable {
   var provides: Set<Capability> { get }
   /// Version of the handles that `start` makes, kept beside each stored handle.
   var handleVersion: Int { get }
+  /// Seconds between polls where nothing wakes the agent earlier.
+  var pollInterval: Double { get }
 
   /// Is this target usable from here, now. Never fails: what goes wrong is `unhealthy` with the detail.
   func probe() async -> Probe
@@ -30,6 +32,10 @@ public protocol Driver: Sendable {
   func logs(_ handle: Value, cursor: Value?) async throws(DriverFailure) -> LogChunk
   /// What each handle uses now, in the order given. Only where `stats` is provided.
   func stats(_ handles: [Value]) async throws(DriverFailure) -> [Usage?]
+}
+
+extension Driver {
+  public var pollInterval: Double { 5 }
 }
 
 /// What a driver's `plan` is given.

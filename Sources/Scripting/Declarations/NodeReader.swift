@@ -10,9 +10,13 @@ struct NodeReader {
   private(set) var variables: [String: Schema] = [:]
   private var firstHole: [String: Place] = [:]
 
-  init(_ declaration: Declaration, author: Origin.Author) {
+  /// The key under which variables and secrets may stand; everything else is known when the file is read.
+  private let open: String?
+
+  init(_ declaration: Declaration, author: Origin.Author, open: String? = nil) {
     self.declaration = declaration
     self.author = author
+    self.open = open
   }
 
   mutating func node(_ tree: LuaTree, at path: Path) -> Node {
@@ -43,6 +47,13 @@ struct NodeReader {
   }
 
   private mutating func node(_ table: LuaTable, _ origin: Origin, at path: Path) -> Node {
+    if table.tag == "var" || table.tag == "secret", open == nil || path.first != open.map(PathStep.key) {
+      let what = table.tag == "var" ? "a variable" : "a secret"
+      report(
+        "C0057", "`\(path.text)` is \(what); \(what) can stand only inside \(open.map { "`\($0)`" } ?? "a resource")",
+        at: path, value: true, help: "write the value itself")
+      return mistake(origin)
+    }
     switch table.tag {
     case nil: break
     case "null": return .leaf(.null, origin)

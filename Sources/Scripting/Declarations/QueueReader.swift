@@ -34,7 +34,7 @@ struct QueueReader {
     case let tree?: own = tree
     case nil: break
     }
-    var reader = NodeReader(declaration, author: author)
+    var reader = NodeReader(declaration, author: author, open: "resource")
     let node = reader.node(.table(body), at: [])
     diagnostics += reader.diagnostics
     let text = MisfitText(declaration: declaration, subject: declaration.title)
@@ -50,7 +50,7 @@ struct QueueReader {
 
   mutating func resource(_ declaration: Declaration) -> SharedResource? {
     let name = self.name(of: declaration)
-    var reader = NodeReader(declaration, author: .resource(name ?? "?"))
+    var reader = NodeReader(declaration, author: .resource(name ?? "?"), open: "config")
     let node = reader.node(.table(declaration.body), at: [])
     diagnostics += reader.diagnostics
     let text = MisfitText(declaration: declaration, subject: declaration.title)

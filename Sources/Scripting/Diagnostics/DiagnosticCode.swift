@@ -393,6 +393,18 @@ extension DiagnosticCode {
         int { min = 1, max = 8 }
         """),
     DiagnosticCode(
+      "C0057", "a variable or a secret outside the resource",
+      """
+      Runs fill variables of the resource. What a queue itself is (its target, its limits) must be known when the file is
+      read.
+      """,
+      wrong: """
+        queue "gpu" { target = "process", concurrency = var("n", int()) }
+        """,
+      right: """
+        queue "gpu" { target = "process", concurrency = 4 }
+        """),
+    DiagnosticCode(
       "P0101", "a plugin folder without plugin.lua",
       """
       Each folder of the plugins folder is a plugin and says in plugin.lua what it is.

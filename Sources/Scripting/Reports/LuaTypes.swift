@@ -13,7 +13,8 @@ public enum LuaTypes {
       out += "\n" + classes(for: declaration.schema, named: declaration.word.capitalizedFirst)
     }
     for driver in drivers.sorted(by: { $0.target < $1.target }) {
-      out += "\n" + classes(for: driver.resource, named: "Resource.\(driver.target)", doc: driver.header.doc)
+      out +=
+        "\n" + classes(for: driver.resource, named: "Resource.\(driver.target)", doc: driver.header.doc, holes: "|Hole")
     }
     out += "\n---@alias Capability \(alternatives(Capability.registry.map(\.capability.rawValue)))\n"
     out += "---@alias Permission \(alternatives(Permission.doc.map(\.form)))|string\n"
@@ -30,7 +31,10 @@ public enum LuaTypes {
     return out
   }
 
-  private static func classes(for schema: Schema, named name: String, doc: String? = nil) -> String {
+  /// - Parameter holes: added to each scalar where variables may stand.
+  private static func classes(
+    for schema: Schema, named name: String, doc: String? = nil, holes: String = ""
+  ) -> String {
     var nested = ""
     var out = ""
     if let doc { out += "---\(doc)\n" }
@@ -38,11 +42,11 @@ public enum LuaTypes {
     for field in schema.fields {
       let key = field.schema.isRequired ? field.key : field.key + "?"
       let inner = "\(name).\(field.key)"
-      var type = text(field.schema, inner: inner)
+      var type = text(field.schema, inner: inner, holes)
       if case .table(let fields) = field.schema.kind, !fields.isEmpty {
-        nested += classes(for: field.schema, named: inner) + "\n"
+        nested += classes(for: field.schema, named: inner, holes: holes) + "\n"
       } else if case .list(let item, _, _) = field.schema.kind, !item.fields.isEmpty {
-        nested += classes(for: item, named: inner) + "\n"
+        nested += classes(for: item, named: inner, holes: holes) + "\n"
         type = inner + "[]"
       }
       out += "---@field \(key) \(type)" + (field.schema.doc.map { " \($0)" } ?? "") + "\n"
@@ -50,20 +54,20 @@ public enum LuaTypes {
     return nested + out
   }
 
-  private static func text(_ schema: Schema, inner: String) -> String {
+  private static func text(_ schema: Schema, inner: String, _ holes: String) -> String {
     switch schema.kind {
-    case .string: "string|Hole"
-    case .int: "integer|Hole"
-    case .number: "number|Hole"
-    case .bool: "boolean|Hole"
-    case .choice(let values): alternatives(values.compactMap(\.stringValue)) + "|Hole"
-    case .duration, .size: "string|number|Hole"
+    case .string: "string\(holes)"
+    case .int: "integer\(holes)"
+    case .number: "number\(holes)"
+    case .bool: "boolean\(holes)"
+    case .choice(let values): alternatives(values.compactMap(\.stringValue)) + holes
+    case .duration, .size: "string|number\(holes)"
     case .secret: "SecretReference"
-    case .list(let item, _, _): "(\(text(item, inner: inner)))[]"
-    case .map(let item): "table<string, \(text(item, inner: inner))>"
+    case .list(let item, _, _): "(\(text(item, inner: inner, holes)))[]"
+    case .map(let item): "table<string, \(text(item, inner: inner, holes))>"
     case .table: inner
     case .any: "any"
-    case .oneOf(let schemas): schemas.map { text($0, inner: inner) }.joined(separator: "|")
+    case .oneOf(let schemas): schemas.map { text($0, inner: inner, holes) }.joined(separator: "|")
     }
   }
 
