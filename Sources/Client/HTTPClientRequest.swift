@@ -37,7 +37,8 @@ extension HTTPClient {
     public var body: Body
     /// From the start to the last byte of the answer; `nil` for streams without an end. In milliseconds at the finest.
     public var timeout: Duration?
-    /// The longest time without a byte, in whole seconds; what bounds a stream.
+    /// The longest time without a byte, in whole seconds; what bounds a stream. libcurl takes the mean of the last five
+    /// seconds, so it may take that much longer.
     public var stallTimeout: Duration?
     /// Redirects that are followed. None by default: an API that redirects is a mistake in the URL.
     public var redirects = 0
