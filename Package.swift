@@ -27,6 +27,7 @@ let package = Package(
     .target(name: "Hashing", dependencies: ["CCrypto"]),
     .target(name: "Storage", dependencies: ["CSQLite", "Hashing", "Model"]),
     .target(name: "Client", dependencies: ["CCurl", "HTTP", "Model"]),
+    .target(name: "Snapshot", dependencies: ["Hashing", "Model"]),
     .target(
       name: "Server", dependencies: ["CLinux", "CMicroHTTPD", "CCrypto", "HTTP", "Model", "Scripting", "Storage"]),
     .target(name: "Processes", dependencies: ["CLinux"]),
@@ -34,7 +35,7 @@ let package = Package(
     .executableTarget(name: "http-benchmark", dependencies: ["CLinux", "HTTP", "Server"], path: "Benchmarks/HTTP"),
     .executableTarget(
       name: "lunaport",
-      dependencies: ["Agent", "Arguments", "Client", "Model", "Scripting", "Server", "Storage"]),
+      dependencies: ["Agent", "Arguments", "Client", "Model", "Scripting", "Server", "Snapshot", "Storage"]),
     // Without a C library and static, so that it starts in a quarter of the time: see Sources/shim/system.h.
     .executableTarget(
       name: "shim",
@@ -56,6 +57,7 @@ let package = Package(
     .testTarget(name: "HashingTests", dependencies: ["Hashing"]),
     .testTarget(name: "StorageTests", dependencies: ["Hashing", "Model", "Storage"]),
     .testTarget(name: "ClientTests", dependencies: ["Client", "HTTP"]),
+    .testTarget(name: "SnapshotTests", dependencies: ["Snapshot"]),
     .testTarget(name: "ServerTests", dependencies: ["Server", "Client", "HTTP"]),
     .testTarget(name: "ProcessesTests", dependencies: ["Processes"]),
     .testTarget(name: "AgentTests", dependencies: ["Agent"]),

@@ -1,1 +1,3 @@
-print("lunaport")
+import Arguments
+
+await Lunaport(environment: .process).program.main()

@@ -1,0 +1,52 @@
+import Arguments
+import Client
+import Model
+import Snapshot
+
+/// An error as people read it: what is wrong, facts about it, what to do.
+struct FailureText {
+  var code: String?
+  var message: String
+  var notes: [String] = []
+  var help: [String] = []
+
+  func rendered(on terminal: Terminal) -> String {
+    let title = "error" + (code.map { "[\($0)]" } ?? "") + ":"
+    var lines = [terminal.paint(title, .bold, .red) + " " + printable(message)]
+    for note in notes { lines.append("  " + terminal.paint("=", .blue) + " " + printable(note)) }
+    for help in help { lines.append(terminal.paint("help:", .bold, .cyan) + " " + printable(help)) }
+    return lines.joined(separator: "\n")
+  }
+}
+
+extension SnapshotError: CommandFailure {
+  public var exitCode: ExitCode { code == .entryPoint || code == .runtime ? .usage : .couldNotRun }
+
+  public func report(on terminal: Terminal) -> String {
+    FailureText(message: message, notes: notes, help: hint.map { [$0] } ?? []).rendered(on: terminal)
+  }
+}
+
+extension APIError: CommandFailure {
+  public var exitCode: ExitCode {
+    if case .refused(_, let body) = self, body.report != nil { .configuration } else { .couldNotRun }
+  }
+
+  public func report(on terminal: Terminal) -> String {
+    switch self {
+    case .unreachable(let error):
+      return FailureText(message: "cannot reach \(error.url): \(error.fact)", help: [error.hint]).rendered(on: terminal)
+    case .unreadable(let method, let url, _, let fact):
+      return FailureText(
+        message: "\(method) \(url): \(fact)", help: ["check LUNAPORT_URL, and that server and client are of one version"]
+      ).rendered(on: terminal)
+    case .refused(let status, let body):
+      var help = body.hint.map { [$0] } ?? []
+      if status == 401, help.isEmpty { help = ["run 'lunaport login', or set LUNAPORT_API_KEY"] }
+      let title = FailureText(code: body.code, message: body.message, help: help).rendered(on: terminal)
+      let problems = body.problems ?? []
+      guard !problems.isEmpty else { return title }
+      return title + "\n\n" + problems.map { ProblemText($0).rendered(on: terminal) }.joined(separator: "\n\n")
+    }
+  }
+}
