@@ -102,11 +102,7 @@ public struct FolderReader {
     var names: [String] = []
     errno = 0
     while let entry = readdir(stream) {
-      let bytes = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: UInt8.self, capacity: Int(NAME_MAX) + 1) {
-          Array(UnsafeBufferPointer(start: $0, count: strlen($0)))
-        }
-      }
+      let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
       guard let name = String(validating: bytes, as: UTF8.self) else {
         throw SnapshotError(
           .badName, "the name \(String(decoding: bytes, as: UTF8.self).debugDescription) in \(folder) is not UTF-8",
@@ -120,12 +116,10 @@ public struct FolderReader {
   }
 
   private func linkTarget(_ path: String) throws(SnapshotError) -> String {
-    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-    let length = buffer.withUnsafeMutableBytes { bytes in
-      readlink(root + "/" + path, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
-    }
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let length = readlink(root + "/" + path, &buffer, buffer.count)
     guard length >= 0 else { throw Self.failure("cannot read the link \(path)") }
-    guard let target = String(validating: buffer[..<length], as: UTF8.self) else {
+    guard let target = String(validating: buffer[..<length].lazy.map(UInt8.init(bitPattern:)), as: UTF8.self) else {
       throw SnapshotError(.badName, "what the link \(path) points to is not UTF-8", hint: "make the link anew")
     }
     return target

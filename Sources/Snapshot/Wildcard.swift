@@ -25,54 +25,43 @@ struct Wildcard: Sendable, Hashable {
     tokens = reader.tokens()
   }
 
+  /// Follows every way through the pattern at once, as the set of tokens that may come next.
   func matches(_ text: ArraySlice<UInt8>) -> Bool {
-    var failed: Set<Int> = []
-    return matches(from: 0, text, at: text.startIndex, &failed)
-  }
-
-  /// - Parameter failed: pairs of token and position that are known not to match, so that none is tried twice.
-  private func matches(
-    from start: Int, _ text: ArraySlice<UInt8>, at position: Int, _ failed: inout Set<Int>
-  ) -> Bool {
-    var position = position
-    for index in start..<tokens.count {
-      switch tokens[index] {
-      case .literal(let byte):
-        guard position < text.endIndex, text[position] == byte else { return false }
-        position += 1
-      case .any:
-        guard position < text.endIndex, text[position] != slash else { return false }
-        position += 1
-      case .oneOf(let set):
-        guard position < text.endIndex, set.contains(text[position]) else { return false }
-        position += 1
-      case .never: return false
-      case .optionalFolders:
-        if attempt(from: index + 3, text, at: position, &failed) { return true }
-      case .star, .deepStar:
-        while true {
-          if attempt(from: index + 1, text, at: position, &failed) { return true }
-          guard position < text.endIndex else { return false }
-          if tokens[index] == .star, text[position] == slash { return false }
-          position += 1
+    var current = [Bool](repeating: false, count: tokens.count + 1)
+    var next = current
+    reach(0, &current)
+    for byte in text {
+      var isAlive = false
+      for index in tokens.indices where current[index] {
+        switch tokens[index] {
+        case .literal(let wanted) where wanted == byte: reach(index + 1, &next)
+        case .any where byte != slash: reach(index + 1, &next)
+        case .oneOf(let set) where set.contains(byte): reach(index + 1, &next)
+        case .star where byte != slash: reach(index, &next)
+        case .deepStar: reach(index, &next)
+        default: continue
         }
+        isAlive = true
       }
+      guard isAlive else { return false }
+      swap(&current, &next)
+      for index in next.indices { next[index] = false }
     }
-    return position == text.endIndex
+    return current[tokens.count]
   }
 
-  private func attempt(
-    from token: Int, _ text: ArraySlice<UInt8>, at position: Int, _ failed: inout Set<Int>
-  ) -> Bool {
-    // Most attempts end at the first byte; they are not worth remembering.
-    if token < tokens.count, case .literal(let byte) = tokens[token] {
-      guard position < text.endIndex, text[position] == byte else { return false }
+  /// Marks a token, and those behind it that take no byte.
+  private func reach(_ token: Int, _ marks: inout [Bool]) {
+    guard !marks[token] else { return }
+    marks[token] = true
+    guard token < tokens.count else { return }
+    switch tokens[token] {
+    case .star, .deepStar: reach(token + 1, &marks)
+    case .optionalFolders:
+      reach(token + 1, &marks)
+      reach(token + 3, &marks)
+    case .literal, .any, .oneOf, .never: break
     }
-    let key = token * (text.count + 1) + (position - text.startIndex)
-    if failed.contains(key) { return false }
-    if matches(from: token, text, at: position, &failed) { return true }
-    failed.insert(key)
-    return false
   }
 }
 

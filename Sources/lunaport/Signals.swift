@@ -46,7 +46,8 @@ enum Signals {
   /// Starts the thread that reads the pipe, once for the whole process.
   private static let startReader: Bool = {
     var ends: [Int32] = [0, 0]
-    guard pipe2(&ends, O_CLOEXEC) == 0 else { return false }
+    guard pipe(&ends) == 0 else { return false }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     let reader = ends[0]
     writer.store(ends[1], ordering: .relaxed)
     let flags = fcntl(ends[1], F_GETFL)

@@ -19,12 +19,17 @@ public struct ConfigurationDiff: Sendable {
   public var isEmpty: Bool { changes.isEmpty }
 
   public init(from old: [QueueID: Queue], to new: [QueueID: Queue]) {
+    self.init(from: old.mapValues(\.settings), to: new.mapValues(\.settings))
+  }
+
+  /// Compares what queues say, as `Queue.settings` or the API gives it.
+  public init(from old: [QueueID: Value], to new: [QueueID: Value]) {
     changes = Set(old.keys).union(new.keys).sorted().compactMap { id in
       switch (old[id], new[id]) {
       case (nil, _?): return .added(id)
       case (_?, nil): return .removed(id)
       case (let before?, let after?):
-        let differences = Self.differences(before.settings, after.settings)
+        let differences = Self.differences(before, after)
         return differences.isEmpty ? nil : .changed(id, differences)
       case (nil, nil): return nil
       }

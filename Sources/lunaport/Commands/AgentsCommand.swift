@@ -12,7 +12,9 @@ extension Lunaport {
         """
     ) { declare in
       let server = ServerOptions(&declare, environment)
-      let drain = declare.option("drain", .name(from: "agents"), placeholder: "agent", help: "Let this agent finish what it has and take no more.")
+      let drain = declare.option(
+        "drain", .name(from: "agents"), placeholder: "agent",
+        help: "Let this agent finish what it has and take no more.")
       let json = declare.json()
       return { values, console in
         let client = try server.client(values)

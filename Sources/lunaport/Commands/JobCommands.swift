@@ -34,8 +34,10 @@ extension Lunaport {
       let name = declare.option(
         "name", short: "n", .string, environment: "WANDB_JOB_NAME",
         help: "The job's name; job-SCRIPT or job-FOLDER if nothing is said.")
-      let runtime = declare.option("runtime", short: "r", .string, placeholder: "version", help: "The Python version, such as 3.11.")
-      let aliases = declare.options("alias", short: "a", .string, help: "Another name of this version; may be given again.")
+      let runtime = declare.option(
+        "runtime", short: "r", .string, placeholder: "version", help: "The Python version, such as 3.11.")
+      let aliases = declare.options(
+        "alias", short: "a", .string, help: "Another name of this version; may be given again.")
       let json = declare.json()
       return { values, console in
         let client = try server.client(values)

@@ -21,7 +21,8 @@ extension Lunaport {
     ) { declare in
       let server = ServerOptions(&declare, environment)
       let account = declare.argument("account", .string, help: "Whose key it is.")
-      let role = declare.option("role", .choice(of: Account.Role.self), help: "Role of the account; member for a new one.")
+      let role = declare.option(
+        "role", .choice(of: Account.Role.self), help: "Role of the account; member for a new one.")
       let entities = declare.options("entity", short: "e", .string, help: "A team of the account; may be given again.")
       let label = declare.option("label", .string, help: "What the key is for.")
       let json = declare.json()
@@ -34,7 +35,8 @@ extension Lunaport {
           try console.print(json: key)
         } else {
           let teams = key.entities.isEmpty ? "" : ", in \(key.entities.joined(separator: ", "))"
-          console.report(printable("key \(key.id) of \(key.account) (\(key.role.rawValue)\(teams)); it is not shown again:"))
+          console.report(
+            printable("key \(key.id) of \(key.account) (\(key.role.rawValue)\(teams)); it is not shown again:"))
           try console.print(key.key ?? "")
         }
         return .ok

@@ -21,12 +21,17 @@ extension Lunaport {
       let job = declare.option("job", short: "j", .jobReference, help: "The job: NAME, NAME:VERSION or PROJECT/NAME.")
       let queue = declare.option("queue", short: "q", .name(from: "queues"), help: "The queue.")
       let entity = declare.entity()
-      let project = declare.option("project", short: "p", .string, help: "Where the run is listed; the job's project if nothing is said.")
-      let config = declare.option("config", short: "c", .file, placeholder: "file", help: "A JSON file; - is standard input.")
+      let project = declare.option(
+        "project", short: "p", .string, help: "Where the run is listed; the job's project if nothing is said.")
+      let config = declare.option(
+        "config", short: "c", .file, placeholder: "file", help: "A JSON file; - is standard input.")
       let variables = declare.options(
-        "variable", short: "v", .keyValue, placeholder: "name=value", help: "A variable of the queue; may be given again.")
-      let priority = declare.option("priority", .choice(of: Priority.self), help: "Before whom it goes, where the queue has priorities.")
-      let name = declare.option("name", short: "n", .string, help: "The run's name; two words and a number if nothing is said.")
+        "variable", short: "v", .keyValue, placeholder: "name=value",
+        help: "A variable of the queue; may be given again.")
+      let priority = declare.option(
+        "priority", .choice(of: Priority.self), help: "Before whom it goes, where the queue has priorities.")
+      let name = declare.option(
+        "name", short: "n", .string, help: "The run's name; two words and a number if nothing is said.")
       let watch = declare.flag("watch", short: "w", help: "Follow the run until it ends.")
       let json = declare.json()
       let arguments = declare.arguments("arguments", .string, help: "Arguments of the program, after --.")
@@ -78,7 +83,7 @@ extension Lunaport {
     while true {
       do {
         return try await client.submit(submission)
-      } catch let error where error.isTransient {
+      } catch {
         try await retries.wait(after: error)
       }
     }
@@ -101,7 +106,7 @@ struct LaunchFile {
 
   init(_ path: String?) throws {
     guard let path else { return }
-    try self.init(try Document.read(path), named: path)
+    self = try LaunchFile(try Document.read(path), named: path)
   }
 
   init(_ document: Value, named path: String) throws {
@@ -128,7 +133,8 @@ struct LaunchFile {
     guard let unknown = fields.keys.sorted().first(where: { !known.contains($0) }) else { return }
     throw LocalFailure(
       "\(what) has no key `\(unknown)`",
-      hint: closest(to: unknown, among: known).map { "did you mean `\($0)`?" } ?? "keys: \(known.joined(separator: ", "))")
+      hint: closest(to: unknown, among: known).map { "did you mean `\($0)`?" }
+        ?? "keys: \(known.joined(separator: ", "))")
   }
 
   private static func place(_ context: DecodingError.Context) -> String {

@@ -69,7 +69,8 @@ extension Lunaport {
       let target = declare.option("target", short: "t", .string, help: "Where its jobs run, such as process.")
       let concurrency = declare.option("concurrency", .integer(1...1_000_000), help: "Runs at a time, at most.")
       let priorities = declare.flag("priorities", help: "Let runs have priorities.")
-      let settings = declare.option("settings", short: "c", .file, placeholder: "file", help: "A JSON file with all other settings.")
+      let settings = declare.option(
+        "settings", short: "c", .file, placeholder: "file", help: "A JSON file with all other settings.")
       let json = declare.json()
       return { values, console in
         var fields: [String: Value] = [:]

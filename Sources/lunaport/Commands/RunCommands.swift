@@ -69,7 +69,8 @@ extension Lunaport {
       let server = ServerOptions(&declare, environment)
       let id = declare.run()
       let follow = declare.flag("follow", short: "f", help: "Go on until the run ends.")
-      let attempt = declare.option("attempt", .integer(1...Int(Int32.max)), help: "Of this attempt; the newest if nothing is said.")
+      let attempt = declare.option(
+        "attempt", .integer(1...Int(Int32.max)), help: "Of this attempt; the newest if nothing is said.")
       return { values, console in
         let log = LogReader(client: try server.client(values), run: values[id])
         switch (values[follow], values[attempt]) {
@@ -115,7 +116,7 @@ extension Lunaport {
       let json = declare.json()
       return { values, console in
         let client = try server.client(values)
-        return try await each(values[ids], console, json: values[json]) { id in
+        return try await each(values[ids], console, json: values[json]) { id throws(APIError) in
           let run = try await client.stop(run: id)
           let sentence = run.state.isEnd ? "\(run.id) is \(run.stateText)" : "\(run.id) is being stopped"
           return (run, sentence)
@@ -131,7 +132,7 @@ extension Lunaport {
       let json = declare.json()
       return { values, console in
         let client = try server.client(values)
-        return try await each(values[ids], console, json: values[json]) { id in
+        return try await each(values[ids], console, json: values[json]) { id throws(APIError) in
           let run = try await client.retry(run: id)
           return (run, "\(run.id) is queued again in \(run.queue)")
         }

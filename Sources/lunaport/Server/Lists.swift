@@ -1,6 +1,7 @@
 import Arguments
 import Client
 import Model
+import Scripting
 
 extension Lunaport {
   /// Names for shells to complete. A person waits for them with a finger on the Tab key, so they come soon or not.
@@ -9,6 +10,10 @@ extension Lunaport {
       "queues": { await names { try await $0.queues(entity: nil).items.map(\.name) } },
       "jobs": { await names { try await $0.jobs(entity: nil, project: nil).items.map(\.name) } },
       "runs": { await names { try await $0.runs(RunQuery()).items.map(\.id) } },
+      "plugins": {
+        ConfigurationLoader(queues: nil, plugins: ConfigurationOptions.pluginsFolder).load().pluginRows.map(
+          \.header.name)
+      },
       "agents": { await names { try await $0.agents().items.map(\.name) } },
     ]
   }

@@ -12,7 +12,7 @@ extension APIClient {
       return try await queue(entity: String(text[..<slash]), name: String(text[text.index(after: slash)...]))
     }
     if let entity { return try await queue(entity: entity, name: text) }
-    let all = try await everything { try await queues(entity: nil, cursor: $0) }
+    let all = try await everything { cursor throws(APIError) in try await queues(entity: nil, cursor: cursor) }
     let found = all.filter { $0.name == text }
     switch found.count {
     case 1: return found[0]
@@ -38,7 +38,9 @@ extension APIClient {
     if let project = reference.project ?? project {
       return try await job(entity: owner, project: project, name: reference.name, alias: reference.alias)
     }
-    let all = try await everything { try await jobs(entity: owner, project: nil, limit: 1_000, cursor: $0) }
+    let all = try await everything { cursor throws(APIError) in
+      try await jobs(entity: owner, project: nil, limit: 1_000, cursor: cursor)
+    }
     let found = all.filter { $0.name == reference.name }
     guard let first = found.first else {
       throw LocalFailure(
@@ -66,7 +68,8 @@ extension APIClient {
     }
     guard found.count == 1 else {
       throw LocalFailure(
-        "\(found.count) agents are named \(text)", hint: "say which by its id: \(found.map(\.id).joined(separator: ", "))")
+        "\(found.count) agents are named \(text)",
+        hint: "say which by its id: \(found.map(\.id).joined(separator: ", "))")
     }
     return first
   }

@@ -38,7 +38,8 @@ extension APIError: CommandFailure {
       return FailureText(message: "cannot reach \(error.url): \(error.fact)", help: [error.hint]).rendered(on: terminal)
     case .unreadable(let method, let url, _, let fact):
       return FailureText(
-        message: "\(method) \(url): \(fact)", help: ["check LUNAPORT_URL, and that server and client are of one version"]
+        message: "\(method) \(url): \(fact)",
+        help: ["check LUNAPORT_URL, and that server and client are of one version"]
       ).rendered(on: terminal)
     case .refused(let status, let body):
       var help = body.hint.map { [$0] } ?? []

@@ -49,7 +49,8 @@ enum QueueText {
       queue.variables.keys.sorted().compactMap { name in
         queue.variables[name].map { variable in
           let value =
-            variable.required ? "required" : variable.defaultValue.isNull ? "" : variable.defaultValue.json() + " by default"
+            variable.required
+            ? "required" : variable.defaultValue.isNull ? "" : variable.defaultValue.json() + " by default"
           return "\(name): \(variable.type)" + (value.isEmpty ? "" : ", \(value)")
             + (variable.doc.map { "; \($0)" } ?? "")
         }

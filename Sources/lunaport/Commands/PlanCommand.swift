@@ -1,0 +1,77 @@
+import Arguments
+import Client
+import Model
+import Scripting
+import Snapshot
+
+extension Lunaport {
+  var planCommand: Command {
+    Command(
+      "plan", "Show what a job on a queue would run with, and who wrote each value.",
+      discussion: """
+        QUEUE is that of the files here. JOB is a script or an executable here, or a job of the server.
+
+          lunaport plan local train.py -v memory=2Gi
+        """
+    ) { declare in
+      let configuration = ConfigurationOptions(&declare)
+      let server = ServerOptions(&declare, environment)
+      let queue = declare.argument("queue", .name(from: "queues"), help: "The queue: NAME or ENTITY/NAME.")
+      let job = declare.argument("job", .string.completed(by: .files), help: "A script, or a job.")
+      let file = declare.option("config", short: "c", .file, placeholder: "file", help: "A JSON file, as of launch.")
+      let variables = declare.options(
+        "variable", short: "v", .keyValue, placeholder: "name=value",
+        help: "A variable of the queue; may be given again.")
+      let json = declare.json()
+      return { values, console in
+        let configuration = try configuration.load(values)
+        let queue = try configuration.queue(named: values[queue])
+        var submission = try LaunchFile(values[file]).submission
+        for pair in values[variables] {
+          let value = VariableText.value(pair.value, for: queue.variables[pair.key].map(VariableView.init))
+          submission.variables = (submission.variables ?? [:]).merging([pair.key: value]) { $1 }
+        }
+        let source = try await source(of: values[job]) { try server.client(values) }
+        let (resource, problems) = submission.resource(in: queue, schema: configuration.drivers[queue.target]?.resource)
+        guard problems.isEmpty else {
+          for problem in problems {
+            let text = DiagnosticText(isColoured: console.errors.colour) { configuration.lines(of: $0) }
+            console.report(withoutLastNewline(text.render(problem)))
+          }
+          return .findings
+        }
+        _ = source
+        let plan = PlanText(queue: queue, resource: resource)
+        try console.print(
+          values[json] ? plan.json.json(pretty: true) : withoutLastNewline(plan.render()))
+        return .ok
+      }
+    }
+  }
+
+  /// What the job is made from: a file here, or else a job of the server.
+  private func source(of text: String, _ client: () throws -> APIClient) async throws -> Source {
+    if LocalFile.exists(text) {
+      let path = try CodePath(text, entryPoint: nil)
+      return try FolderReader.read(path.folder).source(path.words, runtime: nil, manifest: nil)
+    }
+    guard let reference = JobReference(text) else {
+      throw LocalFailure("\(text) is neither a file here nor the name of a job")
+    }
+    return try await client().job(reference, entity: nil, project: nil).source
+  }
+}
+
+extension Configuration {
+  /// The queue of a name, `NAME` or `ENTITY/NAME`.
+  func queue(named text: String) throws(LocalFailure) -> Queue {
+    let parts = text.split(separator: "/", maxSplits: 1).map(String.init)
+    let found = parts.count == 2 ? queue(parts[1], entity: parts[0]) : queue(text)
+    if let found { return found }
+    let known = queues.keys.map(\.name).sorted()
+    throw LocalFailure(
+      "the files declare no queue \(text)",
+      hint: closest(to: text, among: known).map { "did you mean \($0)?" }
+        ?? (known.isEmpty ? nil : "queues: \(known.joined(separator: ", "))"))
+  }
+}
