@@ -1,0 +1,60 @@
+import Model
+import Storage
+import Synchronization
+
+/// Ends leases that ran out and waits that grew too long, when they do: it sleeps until the next deadline, and is told
+/// of events that may have brought an earlier one. An idle server is never woken.
+actor LapseSweeper {
+  /// Seconds to wait after the store refused, so that a full disk is not asked a thousand times a second.
+  private static let patience: Double = 1
+  /// Seconds between two looks at least: a burst of events is looked at once.
+  private static let pace: Double = 0.05
+
+  private let store: any Store
+  private let clock: ServerClock
+  private let report: @Sendable (any Error) -> Void
+  /// When it looks next; nil where nothing is due ever.
+  private var due: Double?
+  private var looked: Double = -.infinity
+  private var sleep: Task<Void, Never>?
+  private var isStopped = false
+
+  init(store: any Store, clock: ServerClock, report: @escaping @Sendable (any Error) -> Void) {
+    self.store = store
+    self.clock = clock
+    self.report = report
+  }
+
+  func start() { look(by: clock.now()) }
+
+  /// Something may be due at `time`.
+  func look(by time: Double) {
+    guard !isStopped, time < due ?? .infinity else { return }
+    due = time
+    sleep?.cancel()
+    sleep = Task { [clock] in
+      do { try await clock.sleep(time) } catch { return }
+      await self.sweep()
+    }
+  }
+
+  func stop() {
+    isStopped = true
+    sleep?.cancel()
+  }
+
+  private func sweep() async {
+    guard !isStopped else { return }
+    due = nil
+    let now = clock.now()
+    looked = now
+    do {
+      let lapse = try await store.lapse(now: now)
+      if let next = lapse.next { look(by: max(next, now + Self.pace)) }
+    } catch {
+      if error.code == .stopped { return }
+      report(error)
+      look(by: now + Self.patience)
+    }
+  }
+}
