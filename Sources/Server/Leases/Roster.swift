@@ -9,6 +9,12 @@ final class Roster: Sendable {
     var agents: [String: Agent] = [:]
     var reaches: [String: Reach] = [:]
     var byQueue: [QueueID: Set<String>] = [:]
+    var byName: [Named: String] = [:]
+  }
+
+  private struct Named: Hashable {
+    var entity: String
+    var name: String
   }
 
   private let state = Mutex(State())
@@ -25,7 +31,7 @@ final class Roster: Sendable {
 
   func remove(_ id: String) { state.withLock { remove(id, &$0) } }
 
-  /// An agent was heard from. - Returns: false where it is not known.
+  /// An agent was heard from.
   func heard(_ id: String, now: Double) {
     state.withLock { state in
       guard let agent = state.agents[id], agent.heartbeatAt < now else { return }
@@ -35,6 +41,15 @@ final class Roster: Sendable {
 
   subscript(id: String) -> Agent? { state.withLock { $0.agents[id] } }
 
+  func agent(named name: String, of entity: String) -> Agent? {
+    state.withLock { state in state.byName[Named(entity: entity, name: name)].flatMap { state.agents[$0] } }
+  }
+
+  /// The agents that use keys of an account.
+  func agents(of account: String) -> [Agent] {
+    state.withLock { $0.agents.values.filter { $0.account == account } }
+  }
+
   /// Agents by the states that people see; those that work count as polling, for their runs are not looked at.
   func counts(now: Double) -> [AgentState: Int] {
     state.withLock { state in
@@ -42,7 +57,7 @@ final class Roster: Sendable {
     }
   }
 
-  /// Ids of the agents that poll a queue, active or not.
+  /// The agents that poll a queue, active or not, by name.
   func polling(_ queue: QueueID) -> [Agent] {
     state.withLock { state in (state.byQueue[queue] ?? []).compactMap { state.agents[$0] } }
       .sorted { $0.name < $1.name }
@@ -66,6 +81,7 @@ final class Roster: Sendable {
     agent.heartbeatAt = max(agent.heartbeatAt, heard)
     state.agents[agent.id] = agent
     state.reaches[agent.id] = Reach(agent.offer)
+    state.byName[Named(entity: agent.entity, name: agent.name)] = agent.id
     for reference in agent.queues {
       state.byQueue[QueueID(reference: reference, entity: agent.entity), default: []].insert(agent.id)
     }
@@ -74,6 +90,8 @@ final class Roster: Sendable {
   private func remove(_ id: String, _ state: inout State) {
     guard let agent = state.agents.removeValue(forKey: id) else { return }
     state.reaches[id] = nil
+    let name = Named(entity: agent.entity, name: agent.name)
+    if state.byName[name] == id { state.byName[name] = nil }
     for reference in agent.queues {
       let queue = QueueID(reference: reference, entity: agent.entity)
       state.byQueue[queue]?.remove(id)

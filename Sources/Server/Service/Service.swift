@@ -10,7 +10,7 @@ import Synchronization
 final class Service: Sendable {
   let store: any Store
   let blobs: any Blobs
-  let logs: RunLogs
+  let logs: any RunLogs
   let clock: ServerClock
   let identity: RunIdentity
   let keeper: ConfigurationKeeper
@@ -25,13 +25,14 @@ final class Service: Sendable {
   /// What each agent was last told of queues that give it nothing.
   let told = Mutex<[String: [String]]>([:])
   let rights = BlobRights()
+  let syncer: LogSyncer
   private let relay: ChangeRelay
   private let swaps: AsyncStream<(Configuration, Configuration)>
   private let endSwaps: @Sendable () -> Void
   private let swapping = Mutex<Task<Void, Never>?>(nil)
 
   init(
-    store: any Store, blobs: any Blobs, logs: RunLogs, source: @escaping ConfigurationKeeper.Source,
+    store: any Store, blobs: any Blobs, logs: any RunLogs, source: @escaping ConfigurationKeeper.Source,
     hooks caller: (any HookCaller)?, clock: ServerClock, identity: RunIdentity,
     log: @escaping @Sendable (String) -> Void
   ) {
@@ -44,6 +45,7 @@ final class Service: Sendable {
     let report: @Sendable (any Error) -> Void = { log("the store refused: \($0)") }
     feed = LiveFeed(origin: identity.id())
     sweeper = LapseSweeper(store: store, clock: clock, report: report)
+    syncer = LogSyncer(logs, clock: clock, report: report)
     let (swaps, swap) = AsyncStream.makeStream(of: (Configuration, Configuration).self)
     self.swaps = swaps
     endSwaps = { swap.finish() }
@@ -87,6 +89,7 @@ final class Service: Sendable {
     endSwaps()
     await swapping.withLock { $0 }?.value
     await hooks.close()
+    await syncer.finish()
     await store.close()
     await relay.finish()
   }

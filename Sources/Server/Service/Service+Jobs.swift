@@ -1,0 +1,144 @@
+import FoundationEssentials
+import Hashing
+import Model
+import Storage
+
+extension Service {
+  /// Bytes of a manifest at most: about a hundred thousand files.
+  private static let manifestBytesMax: Int64 = 32 << 20
+
+  /// Makes a version of a job, unless the newest one is the same.
+  /// - Throws: `missing` with what has to be uploaded first.
+  func createJob(_ request: JobRequest, by account: Account) async throws -> JobAnswer {
+    let entity = try entity(request.entity, for: account)
+    try await check(request.source)
+    let name = request.name ?? Name.safe("job-\(request.source.entryPoint.joined(separator: "-"))")
+    let digest = try Hash.of(Value(encoding: request.source).json())
+    let (version, created) = try await store.createJobVersion(
+      NewJobVersion(
+        JobName(entity: entity, project: request.project, name: name), source: request.source, digest: digest.hex,
+        aliases: request.aliases ?? [], author: account.name),
+      now: clock.now())
+    return JobAnswer(job: version, created: created)
+  }
+
+  func jobs(
+    entity: String?, project: String?, after cursor: String?, limit: Int, for account: Account
+  ) async throws -> PageView<JobVersion> {
+    let page = try await store.jobs(
+      entity: try self.entity(entity, for: account), project: project, after: cursor.map { Cursor($0) }, limit: limit)
+    return PageView(items: page.items, next: page.next?.text)
+  }
+
+  func job(_ job: JobName, alias: String?, for account: Account) async throws -> JobVersion {
+    guard account.isMember(of: job.entity),
+      let reference = JobReference("\(job.text):\(alias ?? "latest")")
+    else { throw ServiceError.noSuch("job", job.text) }
+    return try await store.job(reference, entity: job.entity, project: job.project)
+  }
+
+  func versions(
+    of job: JobName, after cursor: String?, limit: Int, for account: Account
+  ) async throws -> PageView<JobVersion> {
+    guard account.isMember(of: job.entity) else { throw ServiceError.noSuch("job", job.text) }
+    let page = try await store.versions(of: job, after: cursor.map { Cursor($0) }, limit: limit)
+    return PageView(items: page.items, next: page.next?.text)
+  }
+
+  // MARK: Manifests
+
+  /// Checks that a source can be run from what was uploaded.
+  private func check(_ source: Source) async throws {
+    guard let hex = source.manifest, let digest = Digest(hex: hex) else {
+      throw ServiceError.invalid([Diagnostic("J0001", "the source has no manifest")])
+    }
+    guard let manifest = try await manifest(digest) else {
+      throw missing([Diagnostic("J0002", "the manifest \(hex) was not uploaded")])
+    }
+    var problems = manifest.problems
+    if let path = source.requirements, !manifest.files.contains(where: { $0.path == path }) {
+      problems.append(Diagnostic("J0003", "the manifest has no file `\(path)`, which is said to hold the requirements"))
+    }
+    guard problems.isEmpty else { throw ServiceError.invalid(Array(problems.prefix(JSONSchema.problemsMax))) }
+    let files = manifest.files.filter { $0.link == nil }
+    let lacking = Set(try await blobs.missing(files.compactMap { Digest(hex: $0.sha256) }).map(\.hex))
+    guard lacking.isEmpty else {
+      throw missing(
+        files.filter { lacking.contains($0.sha256) }.prefix(JSONSchema.problemsMax).map {
+          Diagnostic("J0002", "`\($0.path)` (\($0.sha256)) was not uploaded")
+        })
+    }
+  }
+
+  private func missing(_ problems: [Diagnostic]) -> ServiceError {
+    ServiceError(
+      .missing, problems.first?.message ?? "content is missing",
+      hint: "PUT what POST /api/v1/blobs/missing names, and try again", problems: problems)
+  }
+
+  /// The manifest stored under a hash; nil where nothing is.
+  func manifest(_ digest: Digest) async throws -> Manifest? {
+    guard let blob = try await blobs.blob(sha256: digest) else { return nil }
+    guard blob.size <= Service.manifestBytesMax else {
+      throw ServiceError.invalid([
+        Diagnostic("J0004", "the manifest is larger than \(Quantity.text(bytes: Service.manifestBytesMax))")
+      ])
+    }
+    var bytes: [UInt8] = []
+    while bytes.count < blob.size {
+      let part = try await blobs.read(digest, from: Int64(bytes.count), count: BlobLimits.readBytesMax)
+      if part.isEmpty { break }
+      bytes += part
+    }
+    guard let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes)) else {
+      throw ServiceError.invalid([Diagnostic("J0004", "the blob \(digest) is no manifest")])
+    }
+    return manifest
+  }
+}
+
+extension Manifest {
+  /// What would let an unpacked manifest reach out of its folder, or not be unpacked at all.
+  var problems: [Diagnostic] {
+    var problems: [Diagnostic] = []
+    func report(_ message: String) { problems.append(Diagnostic("J0005", message)) }
+    var entries: Set<String> = []
+    for file in files {
+      if let fact = Manifest.fact(about: file.path) { report("the path `\(file.path)` \(fact)") }
+      if !entries.insert(file.path).inserted { report("the path `\(file.path)` stands twice") }
+      if file.size < 0 { report("`\(file.path)` has \(file.size) bytes") }
+      if let link = file.link {
+        if Manifest.leaves(link, from: file.path) { report("the link `\(file.path)` leads out of the folder") }
+      } else if Digest(hex: file.sha256) == nil {
+        report("`\(file.path)` has no SHA-256")
+      }
+    }
+    for file in files {
+      var path = file.path[...]
+      while let slash = path.lastIndex(of: "/") {
+        path = path[..<slash]
+        if entries.contains(String(path)) { report("`\(path)` is a file, and `\(file.path)` lies in it") }
+      }
+    }
+    return problems
+  }
+
+  private static func fact(about path: String) -> String? {
+    if path.isEmpty { return "is empty" }
+    if path.utf8.contains(0) { return "holds a NUL" }
+    if path.hasPrefix("/") { return "is absolute" }
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    if parts.contains("..") || parts.contains(".") || parts.contains("") { return "is not a plain relative path" }
+    return nil
+  }
+
+  private static func leaves(_ link: String, from path: String) -> Bool {
+    if link.isEmpty || link.hasPrefix("/") || link.utf8.contains(0) { return true }
+    var depth = path.split(separator: "/").count - 1
+    for part in link.split(separator: "/") where part != "." {
+      depth += part == ".." ? -1 : 1
+      if depth < 0 { return true }
+    }
+    return false
+  }
+}
