@@ -29,7 +29,7 @@ let package = Package(
     .target(name: "Client", dependencies: ["CCurl", "HTTP", "Model"]),
     .target(name: "Snapshot", dependencies: ["Hashing", "Model"]),
     .target(
-      name: "Server", dependencies: ["CLinux", "CMicroHTTPD", "CCrypto", "HTTP", "Model", "Scripting", "Storage"]),
+      name: "Server", dependencies: ["CLinux", "CMicroHTTPD", "HTTP", "Hashing", "Model", "Scripting", "Storage"]),
     .target(name: "Processes", dependencies: ["CLinux"]),
     .target(name: "Agent", dependencies: ["Client", "HTTP", "Model", "Processes", "Scripting", "CCrypto"]),
     .executableTarget(name: "http-benchmark", dependencies: ["CLinux", "HTTP", "Server"], path: "Benchmarks/HTTP"),

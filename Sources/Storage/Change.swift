@@ -34,10 +34,12 @@ public struct RunChange: Sendable, Hashable {
   public var attempt: Int
   /// Who holds it, or held it in this step.
   public var agent: String?
+  /// Of a run that waits now: its needs beyond its queue's, so that only who covers them need be woken. Empty for others.
+  public var needs: [Need]
 
   public init(
     id: String, entity: String, project: String, queue: QueueID, author: String, from: RunState?, to: RunState,
-    reason: Reason?, attempt: Int, agent: String?
+    reason: Reason?, attempt: Int, agent: String?, needs: [Need] = []
   ) {
     self.id = id
     self.entity = entity
@@ -49,5 +51,6 @@ public struct RunChange: Sendable, Hashable {
     self.reason = reason
     self.attempt = attempt
     self.agent = agent
+    self.needs = needs
   }
 }

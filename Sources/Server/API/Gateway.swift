@@ -24,7 +24,7 @@ struct Gateway: Sendable {
         case .none: .memory(limit: Gateway.ignoredBody)
         case .json(_, let limit): .memory(limit: limit)
         case .bytes(let limit): .memory(limit: limit)
-        case .file(let limit): .file(directory: uploads, limit: limit, receive: Gateway.uploadPatience)
+        case .file(let limit): .file(directory: uploads, limit: limit)
         }
       table.on(route.method, route.path, body: body) { request in await answer(request, route) }
     }
@@ -122,7 +122,8 @@ struct Gateway: Sendable {
     }
     if error is CancellationError || error is HTTPStreamClosed {
       return Gateway.response(
-        ServiceError(.unavailable, "the server is closing", hint: "try again in a few seconds",
+        ServiceError(
+          .unavailable, "the server is closing", hint: "try again in a few seconds",
           headers: ["Retry-After": "2"]))
     }
     // What it is goes into the log and not to the caller: it may hold paths, and it helps nobody outside.

@@ -15,7 +15,8 @@ enum OpenAPI {
       "openapi": "3.1.0",
       "info": [
         "title": "Lunaport", "version": "1",
-        "description": "Queue runs, follow them, and serve queues as an agent. Times are RFC 3339 in UTC unless they are numbers.",
+        "description":
+          "Queue runs, follow them, and serve queues as an agent. Times are RFC 3339 in UTC unless they are numbers.",
       ],
       "servers": [["url": "/"]],
       "tags": .array(groups.map { ["name": .string($0)] }),
@@ -72,7 +73,11 @@ enum OpenAPI {
       "operationId": .string(route.name), "summary": .string(route.summary), "tags": [.string(route.group)],
       "responses": .object(responses),
     ]
-    if case .open = route.access { fields["security"] = [] } else { fields["security"] = [["bearer": []], ["basic": []]] }
+    if case .open = route.access {
+      fields["security"] = []
+    } else {
+      fields["security"] = [["bearer": []], ["basic": []]]
+    }
     if !route.parameters.isEmpty { fields["parameters"] = .array(route.parameters.map(parameter)) }
     switch route.body {
     case .none: break

@@ -129,7 +129,8 @@ extension Route.Answer {
   static func page(of item: JSONSchema) -> Self {
     ok(
       .object([
-        JSONSchema.field("items", .list(item)), JSONSchema.maybe("next", .text, "Asks for what comes after; absent at the end."),
+        JSONSchema.field("items", .list(item)),
+        JSONSchema.maybe("next", .text, "Asks for what comes after; absent at the end."),
       ]), "A page of the list.")
   }
 }

@@ -10,7 +10,8 @@ extension Routes {
   static let jobs: [Route] = [
     Route(
       .post, "/api/v1/jobs", "createJob", "Jobs", "Make a version of a job, unless nothing changed", .people,
-      body: .json(.named("JobRequest")), answers: [.created(.named("JobAnswer")), .ok(.named("JobAnswer"), "Nothing changed.")],
+      body: .json(.named("JobRequest")),
+      answers: [.created(.named("JobAnswer")), .ok(.named("JobAnswer"), "Nothing changed.")],
       refusals: [404, 409]
     ) { service, call in
       let answer = try await service.createJob(try call.decode(JobRequest.self), by: call.account)

@@ -1,6 +1,6 @@
 import Glibc
-import Model
 import Hashing
+import Model
 import Storage
 
 /// The key of the first admin, in a file that only the server's user can read. It is made on the first start and kept.
@@ -11,6 +11,13 @@ enum AdminKey {
 
   struct Unusable: Error, CustomStringConvertible {
     var description: String
+
+    init(description: String) { self.description = description }
+
+    /// With the system's own words for what went wrong just now.
+    init(_ path: String, _ doing: String) {
+      description = "`\(path)` cannot be \(doing): \(String(cString: strerror(errno)))"
+    }
   }
 
   /// Makes sure that the file's key opens the store. - Returns: the file's path and the key.
@@ -20,36 +27,36 @@ enum AdminKey {
     let path = "\(folder)/\(fileName)"
     try await store.createEntity(Account(name: account, role: .admin).defaultEntity, now: now)
     if let key = try read(path) {
-      let digest = try key.digest()
-      if try await store.authenticate(sha256: digest, now: now)?.role == .admin { return (path, key) }
-      do {
-        try await add(key, to: store, now: now)
-        return (path, key)
-      } catch let error where error.code == .exists {
-        // It was revoked, or belongs to an account that is no admin any more.
-      }
+      let account = try await store.authenticate(sha256: key.digest(), now: now)
+      if account?.role == .admin { return (path, key) }
+      if try await add(key, to: store, now: now) { return (path, key) }
     }
-    var random = SystemRandomNumberGenerator()
-    let key = KeyText(using: &random)
-    try await add(key, to: store, now: now)
+    let key = KeyText.random()
+    _ = try await add(key, to: store, now: now)
     try write(key, path)
     return (path, key)
   }
 
-  private static func add(_ key: KeyText, to store: any Store, now: Double) async throws(StoreError) {
-    let digest: Digest
-    do { digest = try key.digest() } catch { throw StoreError(.defect, "\(error)") }
+  /// - Returns: false where the key is known: it was revoked, or belongs to an account that is no admin any more.
+  private static func add(_ key: KeyText, to store: any Store, now: Double) async throws -> Bool {
+    let digest = try key.digest()
     if try await store.account(account)?.role != .admin {
       try await store.putAccount(Account(name: account, role: .admin), now: now)
     }
-    _ = try await store.addKey(sha256: digest, account: account, label: fileName, now: now)
+    do {
+      _ = try await store.addKey(sha256: digest, account: account, label: fileName, now: now)
+      return true
+    } catch {
+      if error.code == .exists { return false }
+      throw error
+    }
   }
 
   private static func read(_ path: String) throws -> KeyText? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     if descriptor < 0 {
       if errno == ENOENT { return nil }
-      throw Unusable(description: "`\(path)` cannot be read: \(String(cString: strerror(errno)))")
+      throw Unusable(path, "read")
     }
     defer { close(descriptor) }
     var buffer = [UInt8](repeating: 0, count: 256)
@@ -68,15 +75,12 @@ enum AdminKey {
     let part = "\(path).new"
     unlink(part)
     let descriptor = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    func failed(_ doing: String) -> Unusable {
-      Unusable(description: "`\(path)` cannot be \(doing): \(String(cString: strerror(errno)))")
-    }
-    guard descriptor >= 0 else { throw failed("made") }
+    guard descriptor >= 0 else { throw Unusable(path, "made") }
     defer { close(descriptor) }
     let bytes = key.open { Array("\($0)\n".utf8) }
     guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0 else {
-      throw failed("written")
+      throw Unusable(path, "written")
     }
-    guard rename(part, path) == 0 else { throw failed("put in place") }
+    guard rename(part, path) == 0 else { throw Unusable(path, "put in place") }
   }
 }

@@ -17,6 +17,12 @@ struct KeyText: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
     text = KeyText.prefix + String((0..<KeyText.length).map { _ in alphabet[Int.random(in: 0..<62, using: &random)] })
   }
 
+  /// A new key, from the system's random numbers.
+  static func random() -> KeyText {
+    var random = SystemRandomNumberGenerator()
+    return KeyText(using: &random)
+  }
+
   /// Reads a key; nil where `text` has not the form of one, which then need not be looked for.
   init?(_ text: String) {
     guard text.hasPrefix(KeyText.prefix), text.utf8.count == KeyText.prefix.utf8.count + KeyText.length,

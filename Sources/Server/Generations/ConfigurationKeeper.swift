@@ -24,8 +24,13 @@ public final class ConfigurationKeeper: Sendable {
   }
 
   /// The configuration could not be taken into service; the diagnostics say why.
-  public struct Rejected: Error, Sendable {
+  public struct Rejected: Error, Sendable, CustomStringConvertible {
     public var diagnostics: [Diagnostic]
+
+    public var description: String {
+      let count = diagnostics.count { $0.severity == .error }
+      return "the configuration has \(count) error\(count == 1 ? "" : "s"); `lunaport check` shows them"
+    }
   }
 
   private struct State {

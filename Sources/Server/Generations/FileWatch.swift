@@ -6,110 +6,115 @@ import Synchronization
 /// something happened, never what: whoever is told reads the folders again.
 ///
 /// Editors save by a rename, version control by many; so nothing is told before the folders were quiet for a while. A
-/// folder that is not there is waited for in its parent.
+/// folder that is not there is waited for in its parent. To be stopped by whoever started it.
 final class FileWatch: Sendable {
   /// Folders watched at most below the given ones; plugins have few, and a home folder given by mistake has millions.
   static let foldersMax = 1_024
   /// How long the folders must be quiet.
-  static let settle = DispatchTimeInterval.milliseconds(200)
-  /// A folder that never is quiet is told of all the same after this.
-  static let patience = DispatchTimeInterval.seconds(2)
-
-  private struct State {
-    var folders: [Int32: String] = [:]
-    var pendingSince: DispatchTime?
-    var isStopped = false
-  }
+  static let settle = Duration.milliseconds(200)
+  /// Folders that never are quiet are told of all the same after this.
+  static let patience = Duration.seconds(2)
 
   private let roots: [String]
   private let descriptor: Int32
-  private let queue = DispatchQueue(label: "lunaport.configuration.watch")
-  private let source: any DispatchSourceRead
-  private let timer: any DispatchSourceTimer
+  /// A pipe; closing `stopping` ends the wait.
+  private let stopped: Int32
+  private let stopping: Int32
   private let onChange: @Sendable () -> Void
-  private let state = Mutex(State())
 
-  /// - Parameter onChange: called on a queue of its own; must not block for long.
+  /// - Parameter onChange: called on the watch's own thread; must not block for long.
   /// - Returns: nil where the system offers no more watches.
   init?(_ roots: [String], onChange: @escaping @Sendable () -> Void) {
-    descriptor = inotify_init1(Int32(IN_NONBLOCK.rawValue) | Int32(IN_CLOEXEC.rawValue))
-    guard descriptor >= 0 else { return nil }
+    descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
+    var ends: [Int32] = [-1, -1]
+    if pipe(&ends) != 0 { ends = [-1, -1] }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    (stopped, stopping) = (ends[0], ends[1])
     self.roots = roots
     self.onChange = onChange
-    let descriptor = descriptor
-    source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
-    timer = DispatchSource.makeTimerSource(queue: queue)
-    source.setCancelHandler { Glibc.close(descriptor) }
-    state.withLock { state in for root in roots { watch(root, &state) } }
-    source.setEventHandler { [weak self] in self?.read() }
-    timer.setEventHandler { [weak self] in self?.tell() }
-    timer.schedule(deadline: .distantFuture)
-    source.resume()
-    timer.resume()
+    guard descriptor >= 0, stopped >= 0 else {
+      for open in [descriptor, stopped, stopping] where open >= 0 { close(open) }
+      return nil
+    }
+    watchAll()
+    // The wait blocks, so it has a thread of its own.
+    DispatchQueue(label: "lunaport.configuration.watch").async { self.run() }
   }
 
-  deinit { stop() }
+  /// Call it once.
+  func stop() { close(stopping) }
 
-  func stop() {
-    let first = state.withLock { state in
-      defer { state.isStopped = true }
-      return !state.isStopped
+  private func run() {
+    var pendingSince: ContinuousClock.Instant?
+    var lastEvent = ContinuousClock.now
+    while true {
+      var wait: Int32 = -1
+      if let since = pendingSince {
+        let deadline = min(lastEvent + FileWatch.settle, since + FileWatch.patience)
+        wait = FileWatch.milliseconds(until: deadline)
+        if wait <= 0 {
+          pendingSince = nil
+          onChange()
+          continue
+        }
+      }
+      var events = [
+        pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: stopped, events: Int16(POLLIN), revents: 0),
+      ]
+      let count = poll(&events, 2, wait)
+      if count < 0, errno != EINTR { break }
+      if events[1].revents != 0 { break }
+      guard count > 0 else { continue }
+      var buffer = [UInt8](repeating: 0, count: 16 << 10)
+      while read(descriptor, &buffer, buffer.count) > 0 {}
+      // What was made may be a folder; what was removed took its watch along.
+      watchAll()
+      lastEvent = .now
+      pendingSince = pendingSince ?? lastEvent
     }
-    guard first else { return }
-    source.cancel()
-    timer.cancel()
+    close(descriptor)
+    close(stopped)
+  }
+
+  private static func milliseconds(until deadline: ContinuousClock.Instant) -> Int32 {
+    let left = ContinuousClock.now.duration(to: deadline).components
+    return Int32(clamping: left.seconds * 1_000 + (left.attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
   }
 
   private static let mask =
     UInt32(IN_CLOSE_WRITE) | UInt32(IN_CREATE) | UInt32(IN_DELETE) | UInt32(IN_MOVED_FROM) | UInt32(IN_MOVED_TO)
-    | UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF) | UInt32(IN_ATTRIB)
+    | UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF) | UInt32(IN_ONLYDIR)
 
-  /// Watches a folder and all below it; where it is not there, the nearest parent that is.
-  private func watch(_ folder: String, _ state: inout State) {
-    guard state.folders.count < FileWatch.foldersMax else { return }
-    let watch = inotify_add_watch(descriptor, folder, FileWatch.mask | UInt32(IN_ONLYDIR))
-    guard watch >= 0 else {
-      if roots.contains(folder), let parent = FileWatch.parent(of: folder) {
-        let watch = inotify_add_watch(descriptor, parent, FileWatch.mask | UInt32(IN_ONLYDIR))
-        if watch >= 0 { state.folders[watch] = parent }
+  /// Watching what is watched already changes nothing.
+  private func watchAll() {
+    var left = FileWatch.foldersMax
+    for root in roots {
+      var folder = root
+      while inotify_add_watch(descriptor, folder, FileWatch.mask) < 0, folder != "/", folder != "." {
+        folder = FileWatch.parent(of: folder)
       }
-      return
+      if folder == root { watchBelow(root, &left) }
     }
-    if state.folders[watch] == folder { return }
-    state.folders[watch] = folder
+  }
+
+  private func watchBelow(_ folder: String, _ left: inout Int) {
     guard let handle = opendir(folder) else { return }
     defer { closedir(handle) }
-    while let entry = readdir(handle) {
+    while left > 0, let entry = readdir(handle) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        $0.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
       }
-      let kind = Int32(entry.pointee.d_type)
-      if name != ".", name != "..", kind == Int32(DT_DIR) { self.watch("\(folder)/\(name)", &state) }
+      guard name != ".", name != "..", Int32(entry.pointee.d_type) == Int32(DT_DIR) else { continue }
+      left -= 1
+      if inotify_add_watch(descriptor, "\(folder)/\(name)", FileWatch.mask) >= 0 {
+        watchBelow("\(folder)/\(name)", &left)
+      }
     }
   }
 
-  private static func parent(of folder: String) -> String? {
+  private static func parent(of folder: String) -> String {
     guard let slash = folder.lastIndex(of: "/") else { return "." }
     return slash == folder.startIndex ? "/" : String(folder[..<slash])
-  }
-
-  private func read() {
-    var buffer = [UInt8](repeating: 0, count: 16 << 10)
-    while Glibc.read(descriptor, &buffer, buffer.count) > 0 {}
-    // What was made may be a folder; what was removed takes its watch along.
-    let deadline = state.withLock { state -> DispatchTime in
-      state.folders = [:]
-      for root in roots { watch(root, &state) }
-      let now = DispatchTime.now()
-      let since = state.pendingSince ?? now
-      state.pendingSince = since
-      return min(now + FileWatch.settle, since + FileWatch.patience)
-    }
-    timer.schedule(deadline: deadline)
-  }
-
-  private func tell() {
-    state.withLock { $0.pendingSince = nil }
-    onChange()
   }
 }

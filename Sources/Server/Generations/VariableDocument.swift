@@ -32,47 +32,45 @@ struct VariableDocument {
 
   /// A type as JSON.
   private static func document(_ schema: Schema) -> Value {
-    var fields: [String: Value] = [:]
-    func set(_ key: String, _ value: Value?) { if let value { fields[key] = value } }
-    switch schema.kind {
-    case .string(let pattern):
-      fields["type"] = "string"
-      set("pattern", pattern.map(Value.string))
-    case .int(let min, let max):
-      fields["type"] = "int"
-      set("min", min.map(Value.int))
-      set("max", max.map(Value.int))
-    case .number(let min, let max):
-      fields["type"] = "number"
-      set("min", min.map(Value.double))
-      set("max", max.map(Value.double))
-    case .bool: fields["type"] = "bool"
-    case .choice(let values): fields = ["type": "choice", "choices": .array(values)]
-    case .duration(let min, let max):
-      fields["type"] = "duration"
-      set("min", min.map { .string("\($0)s") })
-      set("max", max.map { .string("\($0)s") })
-    case .size(let min, let max):
-      fields["type"] = "size"
-      set("min", min.map { .string("\($0)") })
-      set("max", max.map { .string("\($0)") })
-    case .secret: fields["type"] = "secret"
-    case .list(let item, let min, let max):
-      fields = ["type": "list", "item": document(item)]
-      set("min", min.map { .int(Int64($0)) })
-      set("max", max.map { .int(Int64($0)) })
-    case .map(let item): fields = ["type": "map", "item": document(item)]
-    case .table(let members):
-      fields["type"] = "table"
-      fields["fields"] = .object(
-        Dictionary(members.map { ($0.key, document($0.schema)) }, uniquingKeysWith: { first, _ in first }))
-    case .any: fields["type"] = "any"
-    case .oneOf(let schemas): fields = ["type": "one_of", "of": .array(schemas.map(document))]
-    }
-    set("default", schema.defaultValue)
-    set("doc", schema.doc.map(Value.string))
+    var fields = document(schema.kind)
+    fields["default"] = schema.defaultValue
+    fields["doc"] = schema.doc.map(Value.string)
     if schema.isRequired { fields["required"] = true }
     return .object(fields)
+  }
+
+  private static func document(_ kind: Schema.Kind) -> [String: Value] {
+    switch kind {
+    case .string(let pattern): document("string", ("pattern", pattern.map(Value.string)))
+    case .int(let min, let max): document("int", ("min", min.map(Value.int)), ("max", max.map(Value.int)))
+    case .number(let min, let max): document("number", ("min", min.map(Value.double)), ("max", max.map(Value.double)))
+    case .bool: document("bool")
+    case .choice(let values): document("choice", ("choices", .array(values)))
+    case .duration(let min, let max):
+      document("duration", ("min", min.map { .string("\($0)s") }), ("max", max.map { .string("\($0)s") }))
+    case .size(let min, let max):
+      document("size", ("min", min.map { .string("\($0)") }), ("max", max.map { .string("\($0)") }))
+    case .secret: document("secret")
+    case .list(let item, let min, let max):
+      document(
+        "list", ("item", document(item)), ("min", min.map { .int(Int64($0)) }), ("max", max.map { .int(Int64($0)) }))
+    case .map(let item): document("map", ("item", document(item)))
+    case .table(let members):
+      document(
+        "table",
+        (
+          "fields",
+          .object(Dictionary(members.map { ($0.key, document($0.schema)) }, uniquingKeysWith: { first, _ in first }))
+        ))
+    case .any: document("any")
+    case .oneOf(let schemas): document("one_of", ("of", .array(schemas.map(document))))
+    }
+  }
+
+  private static func document(_ type: String, _ options: (String, Value?)...) -> [String: Value] {
+    var fields: [String: Value] = ["type": .string(type)]
+    for (key, value) in options { fields[key] = value }
+    return fields
   }
 
   /// A type as a Lua expression; nil where the document is none.

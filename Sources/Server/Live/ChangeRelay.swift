@@ -70,13 +70,15 @@ actor ChangeRelay {
       case .run(let run):
         if run.to == .queued { arrivals[Arrival(queue: run.queue, needs: run.needs), default: 0] += 1 }
         let queue = configuration.queues[run.queue]
-        if run.from?.isLeased ?? false, !run.to.isLeased, queue?.concurrency != nil { freed[run.queue, default: 0] += 1 }
+        if run.from?.isLeased ?? false, !run.to.isLeased, queue?.concurrency != nil {
+          freed[run.queue, default: 0] += 1
+        }
         deadline = min(deadline, nextLook(run, queue, now: now))
         if let queue, !queue.hooks.isEmpty, let event = HookEvent(run) {
           hooks.add(.init(hooks: queue.hooks, event: event, run: run.id))
         }
       case .orders(let agent), .agent(let agent): desk.news(for: agent)
-      case .queue(let id): await stir(id)
+      case .queue(let id), .ready(let id): await stir(id)
       case .overflow: await startOver()
       case .log, .job: break
       }

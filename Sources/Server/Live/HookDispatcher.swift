@@ -21,7 +21,8 @@ extension HookEvent {
     case (_, .succeeded): self = .finished
     case (_, .stopped): self = .killed
     case (_, .lost): self = .crashed
-    case (_, .failed): self = VisibleState(.failed, reason: change.reason, served: true) == .crashed ? .crashed : .failed
+    case (_, .failed):
+      self = VisibleState(.failed, reason: change.reason, served: true) == .crashed ? .crashed : .failed
     default: return nil
     }
   }
@@ -54,7 +55,8 @@ final class HookDispatcher: Sendable {
     _ caller: (any HookCaller)?, view: @escaping @Sendable (String) async -> RunView?,
     log: @escaping @Sendable (String) -> Void, count: @escaping @Sendable (Outcome) -> Void
   ) {
-    let (stream, continuation) = AsyncStream.makeStream(of: Call.self, bufferingPolicy: .bufferingOldest(Self.waitingMax))
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: Call.self, bufferingPolicy: .bufferingOldest(Self.waitingMax))
     calls = continuation
     self.count = count
     work = Task {

@@ -111,7 +111,7 @@ final class Watcher: Sendable {
       case .agent(let id): self = .agent(id)
       case .log(let run, _, _): self = .log(run)
       case .job(let entity, let project, let name): self = .job("\(entity)/\(project)/\(name)")
-      case .orders, .overflow: return nil
+      case .orders, .ready, .overflow: return nil
       }
     }
   }
@@ -162,12 +162,12 @@ final class Watcher: Sendable {
     guard !wanted.isEmpty else { return }
     hand { state in
       for item in wanted {
-        guard let thing = Thing(item.change) else {
+        if let thing = Thing(item.change) {
+          state.unread[thing] = item
+        } else if case .overflow = item.change {
           state.missed = item.number
           state.unread = [:]
-          continue
         }
-        state.unread[thing] = item
       }
       if state.unread.count > LiveFeed.unreadMax {
         state.missed = items.last?.number

@@ -32,8 +32,7 @@ extension Service {
       }
       try await store.putAccount(account, now: now)
     }
-    var random = SystemRandomNumberGenerator()
-    let key = KeyText(using: &random)
+    let key = KeyText.random()
     let kept = try await store.addKey(
       sha256: key.digest(), account: account.name, label: new.label ?? "", now: now)
     return KeyView(kept, account, key: key.open { $0 })

@@ -86,7 +86,8 @@ extension Service {
     return Explanation(
       Explanation.Facts(
         run: run, queue: queue, gate: gates[run.queue] ?? .open, ahead: position?.ahead ?? 0,
-        live: counts.filter(\.state.isLeased).reduce(0) { $0 + $1.count }, agents: agents, jobs: jobs, now: clock.now()))
+        live: counts.filter(\.state.isLeased).reduce(0) { $0 + $1.count }, agents: agents, jobs: jobs, now: clock.now())
+    )
   }
 
   /// The agents that an explanation of a waiting run speaks of, and the live runs of those that could take it. One that

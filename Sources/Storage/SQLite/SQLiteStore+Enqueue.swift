@@ -136,7 +136,7 @@ extension Transaction {
       .run(
         RunChange(
           id: run.id, entity: run.entity, project: run.project, queue: run.queue, author: run.author, from: nil,
-          to: .queued, reason: nil, attempt: 0, agent: nil)))
+          to: .queued, reason: nil, attempt: 0, agent: nil, needs: run.spec.needs)))
     return run
   }
 

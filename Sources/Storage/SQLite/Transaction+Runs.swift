@@ -56,7 +56,8 @@ extension Transaction {
       .run(
         RunChange(
           id: run.id, entity: run.entity, project: run.project, queue: run.queue, author: run.author, from: from,
-          to: to, reason: ending?.reason, attempt: run.attempt, agent: agent)))
+          to: to, reason: ending?.reason, attempt: run.attempt, agent: agent,
+          needs: to == .queued ? try needs(row.needs) : [])))
   }
 
   func addEvent(
