@@ -58,7 +58,8 @@ let package = Package(
     .testTarget(name: "StorageTests", dependencies: ["Hashing", "Model", "Storage"]),
     .testTarget(name: "ClientTests", dependencies: ["Client", "HTTP"]),
     .testTarget(name: "SnapshotTests", dependencies: ["Snapshot"]),
-    .testTarget(name: "ServerTests", dependencies: ["Server", "Client", "HTTP"]),
+    .testTarget(
+      name: "ServerTests", dependencies: ["Server", "Client", "HTTP", "Hashing", "Model", "Scripting", "Storage"]),
     .testTarget(name: "ProcessesTests", dependencies: ["Processes"]),
     .testTarget(name: "AgentTests", dependencies: ["Agent"]),
     .testTarget(name: "CommandTests", dependencies: ["lunaport"]),

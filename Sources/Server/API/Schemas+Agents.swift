@@ -32,7 +32,7 @@ extension Schemas {
     ]),
     "Probe": .object([
       S.field("health", .choice(["healthy", "unhealthy", "undetected"])), S.field("detail", .text(.free(10_000))),
-      S.field("attributes", .map(.any, max: 1_000)),
+      S.field("attributes", .map(.any, max: 1_000)), S.field("lacks", .list(.text(.line(64)), 0...100)),
     ]),
     "Holding": .object([
       S.field("run", .runID), S.field("attempt", .integer(0...1_000_000_000)), S.field("epoch", .integer()),
