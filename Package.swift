@@ -32,7 +32,6 @@ let package = Package(
       name: "Server", dependencies: ["CLinux", "CMicroHTTPD", "HTTP", "Hashing", "Model", "Scripting", "Storage"]),
     .target(name: "Processes", dependencies: ["CLinux"]),
     .target(name: "Agent", dependencies: ["Client", "HTTP", "Model", "Processes", "Scripting", "CCrypto"]),
-    .executableTarget(name: "http-benchmark", dependencies: ["CLinux", "HTTP", "Server"], path: "Benchmarks/HTTP"),
     .executableTarget(
       name: "lunaport",
       dependencies: ["Agent", "Arguments", "Client", "Model", "Scripting", "Server", "Snapshot", "Storage"]),
@@ -47,6 +46,8 @@ let package = Package(
         ])
       ]),
 
+    .executableTarget(
+      name: "benchmark-http", dependencies: ["CLinux", "HTTP", "Server"], path: "Sources/Benchmarks/HTTP"),
     .executableTarget(name: "benchmark-check", dependencies: ["Scripting"], path: "Sources/Benchmarks/Check"),
 
     .testTarget(name: "LuaTests", dependencies: ["Lua"]),

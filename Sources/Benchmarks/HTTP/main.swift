@@ -4,7 +4,7 @@ import Server
 import Synchronization
 
 // Measures the HTTP server on this machine, its clients included:
-//   http-benchmark [CONNECTIONS]
+//   benchmark-http [CONNECTIONS]
 // Requests a second over 32 kept connections, for a handler that answers at once and for one that asks an actor first;
 // then the resident memory of one waiting long-poll, and how long a request takes while all of them wait.
 
