@@ -50,7 +50,7 @@ let package = Package(
       name: "benchmark-http", dependencies: ["CLinux", "HTTP", "Server"], path: "Sources/Benchmarks/HTTP"),
     .executableTarget(name: "benchmark-check", dependencies: ["Scripting"], path: "Sources/Benchmarks/Check"),
 
-    .testTarget(name: "LuaTests", dependencies: ["Lua"]),
+    .testTarget(name: "LuaTests", dependencies: ["Lua"], exclude: ["Hostile"]),
     .testTarget(name: "ModelTests", dependencies: ["Model"]),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),
     .testTarget(name: "ArgumentsTests", dependencies: ["Arguments"]),

@@ -112,7 +112,7 @@ static int base_pairs(lua_State *L) {
 
 void open_base(lua_State *L, int sandbox) {
   static const char *const kept[] = {"assert", "error",    "getmetatable", "ipairs",   "rawequal", "rawget",
-                                     "rawlen", "rawset",   "select",       "tonumber", "type",     NULL};
+                                     "rawlen", "rawset",   "select",       "type", NULL};
   static const luaL_Reg functions[] = {
     {"pcall", base_pcall},       {"xpcall", base_xpcall}, {"setmetatable", base_setmetatable},
     {"tostring", base_tostring}, {NULL, NULL},
@@ -122,6 +122,9 @@ void open_base(lua_State *L, int sandbox) {
     lua_setfield(L, -2, *name);
   }
   luaL_setfuncs(L, functions, 0);
+  lua_getglobal(L, "tonumber");
+  push_charged(L);
+  lua_setfield(L, -2, "tonumber");
   lua_pushliteral(L, LUA_VERSION);
   lua_setfield(L, -2, "_VERSION");
   if (sandbox == CLUA_SANDBOX_LOAD) {

@@ -56,4 +56,5 @@ void open_strings(lua_State *L);
 void open_tables(lua_State *L);
 
 // sandbox.c
+void push_charged(lua_State *L);
 void open_sandbox(lua_State *L, int sandbox);

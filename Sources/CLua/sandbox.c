@@ -7,10 +7,27 @@
 
 static const char template_key = 0;  // its address names the environments' template in the registry
 
-static void keep_field(lua_State *L, const char *from, const char *const *names) {
+// Upvalue: a function of Lua's own library, which may read all of its arguments in one go.
+static int charged(lua_State *L) {
+  size_t size = 0;
+  int count = lua_gettop(L);
+  for (int index = 1; index <= count && index <= 4; index++) {
+    if (lua_type(L, index) == LUA_TSTRING) size += lua_rawlen(L, index) / 8;
+  }
+  host_charge(L, host_of(L), (unsigned)size + 1 + (unsigned)count);
+  return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+// Replaces the C function on top by one that is charged to the call. Good for functions without upvalues.
+void push_charged(lua_State *L) {
+  if (lua_iscfunction(L, -1)) lua_pushcclosure(L, charged, 1);
+}
+
+static void keep_fields(lua_State *L, const char *from, const char *const *names) {
   lua_getglobal(L, from);
   for (; *names != NULL; names++) {
     lua_getfield(L, -1, *names);
+    push_charged(L);
     lua_setfield(L, -3, *names);
   }
   lua_pop(L, 1);
@@ -20,7 +37,7 @@ static void add_string(lua_State *L) {
   static const char *const kept[] = {"byte", "char",   "format",   "len",   "lower", "reverse",
                                      "sub",  "upper",  "pack",     "unpack", "packsize", NULL};
   lua_newtable(L);
-  keep_field(L, "string", kept);
+  keep_fields(L, "string", kept);
   open_strings(L);
   // Methods of strings come from here too; without this, ("x"):rep would be Lua's own.
   lua_pushliteral(L, "");
@@ -41,7 +58,7 @@ static void add_string(lua_State *L) {
 static void add_table(lua_State *L) {
   static const char *const kept[] = {"pack", NULL};
   lua_newtable(L);
-  keep_field(L, "table", kept);
+  keep_fields(L, "table", kept);
   open_tables(L);
   lua_setfield(L, -2, "table");
 }
@@ -55,6 +72,13 @@ static void add_math(lua_State *L, int sandbox) {
     lua_setfield(L, -2, "randomseed");
   }
   lua_setfield(L, -2, "math");
+}
+
+static void add_utf8(lua_State *L) {
+  static const char *const kept[] = {"char", "charpattern", "codepoint", "codes", "len", "offset", NULL};
+  lua_newtable(L);
+  keep_fields(L, "utf8", kept);
+  lua_setfield(L, -2, "utf8");
 }
 
 void open_sandbox(lua_State *L, int sandbox) {
@@ -71,8 +95,7 @@ void open_sandbox(lua_State *L, int sandbox) {
   add_string(L);
   add_table(L);
   add_math(L, sandbox);
-  lua_getglobal(L, "utf8");
-  lua_setfield(L, -2, "utf8");
+  add_utf8(L);
   open_coroutine(L);
   lua_setfield(L, -2, "coroutine");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &template_key);

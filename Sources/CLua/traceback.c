@@ -39,14 +39,11 @@ static void describe(clua_frame *frame, const lua_Debug *ar) {
   else snprintf(frame->name, sizeof frame->name, "function at line %d", ar->linedefined);
 }
 
-// How many levels there are, by doubling and halving: to find level n costs n steps.
+// How many levels there are, up to CLUA_DEPTH, by halving: to find level n costs n steps.
 static int depth_of(lua_State *L) {
   lua_Debug ar;
-  int low = 1, high = 1;
-  while (lua_getstack(L, high, &ar)) {
-    low = high;
-    high *= 2;
-  }
+  int low = 1, high = CLUA_DEPTH;
+  if (lua_getstack(L, high, &ar)) return high;
   while (low < high) {
     int middle = (low + high) / 2;
     if (lua_getstack(L, middle, &ar)) low = middle + 1;

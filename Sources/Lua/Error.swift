@@ -43,7 +43,7 @@ public struct LuaError: Error, Sendable {
   public var chunk: String?
   public var line: Int?
   public var traceback: [Frame]
-  /// Frames that `traceback` leaves out at its end.
+  /// Frames that `traceback` leaves out at its end; counted up to 10,000.
   public var framesOmitted: Int
   /// The error value, where it was not text.
   public var payload: LuaTree?

@@ -55,7 +55,7 @@ extension LuaState {
     case CLUA_ERROR_MEMORY:
       var error = placed(LuaError(.memory, "exceeded its memory limit of \(limits.memoryBytes) bytes"))
       // Recursion without end shows as a lack of memory, unless the limit is very high.
-      if error.framesOmitted > 1_000 { error.message += " (\(error.framesOmitted) calls within calls)" }
+      if error.framesOmitted > 1_000 { error.message += " (more than \(error.framesOmitted) calls within calls)" }
       return error
     case CLUA_ERROR_SYNTAX: return placed(LuaError(.syntax, message(lua)))
     case CLUA_ERROR_HANDLER: return LuaError(.runtime, "error in error handling")
@@ -93,8 +93,11 @@ extension LuaState {
       return "error value is a \(LuaKind(type: lua_type(lua, -1)).rawValue)"
     }
     let offset = min(host.pointee.message_offset, length)
-    return String(luaBytes: start + offset, length - offset)
+    return String(luaBytes: start + offset, min(length - offset, Self.messageBytes))
   }
+
+  /// A chunk may raise a text as large as its memory; a message is for people.
+  private static let messageBytes = 16 << 10
 
   /// With the place that C noted before the stack was unwound.
   private func placed(_ error: LuaError) -> LuaError {

@@ -227,6 +227,18 @@ public final class LuaState {
     return keepTop(lua)
   }
 
+  // MARK: faults, for tests
+
+  /// Lets allocations by Lua code fail from number `first` on; 0 ends that. Answers how many there were since.
+  @discardableResult
+  func failAllocations(from first: Int) -> Int {
+    defer {
+      host.pointee.fail_from = first
+      host.pointee.allocations = 0
+    }
+    return host.pointee.allocations
+  }
+
   // MARK: the stack
 
   func keepTop(_ lua: OpaquePointer) -> LuaReference { LuaReference(id: clua_keep(lua), kept: kept) }

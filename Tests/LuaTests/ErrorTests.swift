@@ -60,7 +60,7 @@ import Testing
     #expect(overflow?.kind == .runtime)
     #expect(overflow?.description.hasPrefix("test.lua:1: stack overflow") == true)
     #expect(overflow?.traceback.count == 20)
-    #expect((overflow?.framesOmitted ?? 0) > 100_000)
+    #expect((overflow?.framesOmitted ?? 0) > 1_000)
     let memory = try Bench().failure(source)
     #expect(memory?.kind == .memory)
     #expect(memory?.line == 1)

@@ -61,6 +61,8 @@ typedef struct clua_frame {
 } clua_frame;
 
 enum { CLUA_FRAMES = 20 };
+// Levels are counted so far; who looks at runaway recursion needs no exact number.
+enum { CLUA_DEPTH = 10000 };
 
 // Runs a host function: `context` is what clua_push_host was given. Never raises.
 typedef int (*clua_body)(lua_State *L, void *context);

@@ -1,0 +1,3 @@
+-- ends: runtime
+local function nest() return coroutine.wrap(nest)() end
+nest()

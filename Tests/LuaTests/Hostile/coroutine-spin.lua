@@ -1,0 +1,2 @@
+-- ends: time
+coroutine.wrap(function() while true do end end)()

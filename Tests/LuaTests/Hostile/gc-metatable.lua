@@ -1,0 +1,2 @@
+-- ends: runtime
+setmetatable({}, { __gc = function() while true do end end })

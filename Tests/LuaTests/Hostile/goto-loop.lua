@@ -1,0 +1,3 @@
+-- ends: time
+::top::
+goto top

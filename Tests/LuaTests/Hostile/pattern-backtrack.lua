@@ -1,0 +1,2 @@
+-- ends: time
+return ('a'):rep(3000):find('.-.-.-.-b')

@@ -1,0 +1,2 @@
+-- ends: time
+for _ in ('a'):rep(3000):gmatch('.-.-.-.-b') do end

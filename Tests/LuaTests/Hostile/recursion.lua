@@ -1,0 +1,3 @@
+-- ends: memory|runtime
+local function f() return 1 + f() end
+f()

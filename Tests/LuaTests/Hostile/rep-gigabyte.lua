@@ -1,0 +1,2 @@
+-- ends: runtime
+return ('x'):rep(1 << 30)

@@ -1,0 +1,2 @@
+-- ends: runtime
+return ('x'):rep(math.maxinteger, 'yy')

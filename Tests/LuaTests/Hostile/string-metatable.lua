@@ -1,0 +1,2 @@
+-- ends: runtime
+getmetatable('').__index = { rep = 1 }
