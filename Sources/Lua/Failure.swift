@@ -73,7 +73,7 @@ extension LuaState {
         // Too large or cyclic: the message says what it was.
       }
     }
-    if let thrown, thrown.payload == error.payload, thrown.payload != nil || thrown.message == error.message {
+    if let thrown, isSame(thrown, error, lua) {
       if let inner = thrown.error as? LuaError {
         // An error of a call within the call has its own place and traceback already.
         if inner.chunk != nil { return inner }
@@ -84,6 +84,15 @@ extension LuaState {
       }
     }
     return placed(error)
+  }
+
+  /// Is the error on top of the stack the one that a host function threw.
+  private func isSame(_ thrown: Thrown, _ error: LuaError, _ lua: OpaquePointer) -> Bool {
+    if thrown.payload != nil || error.payload != nil { return thrown.payload == error.payload }
+    if thrown.message == error.message { return true }
+    var length = 0
+    guard let start = clua_to_string(lua, -1, &length) else { return false }
+    return thrown.message == String(luaBytes: start, length)
   }
 
   /// Text without its place; for other values what they are.

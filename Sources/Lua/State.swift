@@ -90,6 +90,9 @@ public final class LuaState {
     let status = source.withUTF8 { utf8 in
       utf8.withMemoryRebound(to: CChar.self) { clua_load(host, $0.baseAddress, $0.count, chunk) }
     }
+    if Int(status) == CLUA_ERROR_RUNTIME {  // the compiler recursed as far as C may
+      throw LuaError(.syntax, "nested too deep", chunk: chunk.unmarked)
+    }
     try check(status, lua)
     clua_push_reference(lua, environment.reference.id)
     _ = clua_set_environment(lua, -2)
