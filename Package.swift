@@ -48,6 +48,8 @@ let package = Package(
 
     .executableTarget(
       name: "benchmark-http", dependencies: ["CLinux", "HTTP", "Server"], path: "Sources/Benchmarks/HTTP"),
+    .executableTarget(
+      name: "benchmark-launch", dependencies: ["Client", "HTTP", "Model"], path: "Sources/Benchmarks/Launch"),
     .executableTarget(name: "benchmark-check", dependencies: ["Scripting"], path: "Sources/Benchmarks/Check"),
 
     .testTarget(name: "LuaTests", dependencies: ["Lua"], exclude: ["Hostile"]),
