@@ -33,6 +33,8 @@ let package = Package(
     .target(name: "Processes", dependencies: ["CLinux"]),
     .target(name: "Agent", dependencies: ["Client", "HTTP", "Model", "Processes", "Scripting", "CCrypto"]),
     .executableTarget(
+      name: "benchmark-store", dependencies: ["Model", "Storage"], path: "Sources/Benchmarks/Store"),
+    .executableTarget(
       name: "lunaport",
       dependencies: ["Agent", "Arguments", "Client", "Model", "Scripting", "Server", "Snapshot", "Storage"]),
     // Without a C library and static, so that it starts in a quarter of the time: see Sources/shim/system.h.

@@ -44,26 +44,6 @@ extension StoreSuite {
   }
 
   @Test(arguments: StoreKind.all)
-  func aSubscriberThatIsTooSlowIsToldThatItMissedSomething(kind: StoreKind) async throws {
-    try await kind.with { store in
-      let slow = store.changes()
-      let runs = StoreLimits.unreadChangesMax + 1
-      var left = runs
-      while left > 0 {
-        let count = min(left, Limits.bulkRunsMax)
-        _ = try await store.enqueue((0..<count).map { _ in newRun() }, identity: .random, now: 1)
-        left -= count
-      }
-      await store.close()
-      var heard: [Change] = []
-      for await batch in slow { heard += batch }
-      #expect(heard.first == .overflow)
-      #expect(heard.filter { $0 == .overflow }.count == 1)
-      #expect(heard.count <= StoreLimits.unreadChangesMax)
-    }
-  }
-
-  @Test(arguments: StoreKind.all)
   func aReadyRetryIsTold(kind: StoreKind) async throws {
     try await kind.with { store in
       try await store.join("a1")

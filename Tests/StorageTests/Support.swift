@@ -23,7 +23,7 @@ struct StoreKind: Sendable, CustomTestStringConvertible {
     do {
       let problems = try await store.check()
       #expect(problems.isEmpty)
-    } catch let error as StoreError where error.code == .stopped {
+    } catch  where error.code == .stopped {
       // Some tests end with a closed store.
     }
     await store.close()

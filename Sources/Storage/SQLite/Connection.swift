@@ -14,7 +14,13 @@ final class Connection {
   /// For SQL that is put together, as for filters.
   private var texts: [String: Statement] = [:]
 
+  private static let started = csqlite_start()
+
   init(path: String, mode: Mode) throws(StoreError) {
+    // Where another part of the process was first to use SQLite, it is started already, only with the statistics.
+    guard Connection.started == SQLITE_OK || Connection.started == SQLITE_MISUSE else {
+      throw StoreError(sqlite: Connection.started, message: "cannot start SQLite", during: "start")
+    }
     var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
     switch mode {
     case .readWrite: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE

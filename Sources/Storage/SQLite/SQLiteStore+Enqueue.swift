@@ -142,19 +142,24 @@ extension Transaction {
 
   private func open(_ id: QueueID, _ batch: inout Batch) throws(StoreError) -> Int64 {
     if let known = batch.queues[id] { return known }
-    let queue = try queue(id)
-    let gate = try db.first("SELECT gate FROM queue WHERE id = ?", .int(queue)) { $0.text(0) }
-    if gate == QueueGate.draining.rawValue {
+    let known = try db.first(
+      "SELECT id, gate = 'draining' FROM queue WHERE entity = ? AND name = ?", .text(id.entity), .text(id.name)
+    ) { (id: $0.int(0), isDraining: $0.flag(1)) }
+    if known?.isDraining == true {
       throw StoreError(
         .closed, "queue `\(id.text)` is draining and takes no new runs", hint: "open it, or choose another queue")
     }
+    let queue = if let known { known.id } else { try self.queue(id) }
     batch.queues[id] = queue
     return queue
   }
 
   private func lookUp(_ run: Run) throws(StoreError) -> (id: Int64, runs: Int64) {
-    let id = try project(entity: run.entity, name: run.project)
-    return (id, try db.first("SELECT runs FROM project WHERE id = ?", .int(id)) { $0.int(0) } ?? 0)
+    let known = try db.first(
+      "SELECT id, runs FROM project WHERE entity = ? AND name = ?", .text(run.entity), .text(run.project)
+    ) { ($0.int(0), $0.int(1)) }
+    if let known { return known }
+    return (try project(entity: run.entity, name: run.project), 0)
   }
 
   private func job(of run: Run, _ batch: inout Batch) throws(StoreError) -> Int64? {

@@ -2,7 +2,11 @@ import Dispatch
 import Synchronization
 
 /// The one writer, with group commit: what arrives while a transaction is being made durable goes into the next one
-/// together, each operation within its own savepoint, and is answered after the commit. Nothing waits when it is idle.
+/// together, and is answered after the commit. Nothing waits when it is idle.
+///
+/// An operation that is refused takes back only what it did itself. For that each would need a savepoint, which copies
+/// every page it touches; refusals are rare, so a batch is first tried without, and once more with savepoints where one
+/// of it was refused.
 final class Writer: @unchecked Sendable {
   // Invariant: `session` and `backlog` are only touched on `thread`, which is serial; the rest is behind `state`.
   private let thread = DispatchQueue(label: "lunaport.store.writer")
@@ -128,59 +132,62 @@ final class Writer: @unchecked Sendable {
 
   /// Commits one transaction of the oldest operations.
   private func commit(in session: Transaction) {
-    do {
-      try session.begin()
-    } catch {
-      // The database cannot even be locked: each operation hears of it, for each may be retried by its caller.
-      for work in backlog { work.fail(error) }
-      backlog = []
-      return
-    }
     let start = DispatchTime.now().uptimeNanoseconds
-    var batch: [Work] = []
     var answers: [@Sendable () -> Void] = []
-    var collapse: StoreError?
-    while let work = backlog.first {
-      backlog.removeFirst()
-      batch.append(work)
-      do {
-        answers.append(try session.savepoint(work.apply))
-      } catch  where session.isBroken {
-        collapse = error
-        break
-      } catch {
-        answers.append { work.fail(error) }
+    do throws(StoreError) {
+      try session.begin()
+      for work in backlog {
+        answers.append(try work.apply(session))
+        if DispatchTime.now().uptimeNanoseconds - start > Writer.batchNanoseconds { break }
       }
-      if DispatchTime.now().uptimeNanoseconds - start > Writer.batchNanoseconds { break }
-    }
-    let committing = DispatchTime.now().uptimeNanoseconds
-    if collapse == nil {
-      do { try session.commit() } catch { collapse = error }
-    }
-    if let collapse {
+      try commit(answers, in: session)
+      backlog.removeFirst(answers.count)
+    } catch {
       session.rollback()
-      retry(batch, after: collapse, in: session)
-      return
+      // The one that was refused, and those before it that its refusal took along.
+      let batch = backlog.prefix(answers.count + 1)
+      backlog.removeFirst(batch.count)
+      if batch.count == 1 {
+        batch.first?.fail(error)
+      } else {
+        commitCarefully(batch, in: session)
+      }
     }
-    count(batch.count, nanoseconds: DispatchTime.now().uptimeNanoseconds - committing)
+  }
+
+  /// Commits operations of which at least one will be refused.
+  private func commitCarefully(_ batch: ArraySlice<Work>, in session: Transaction) {
+    var answers: [@Sendable () -> Void] = []
+    do throws(StoreError) {
+      try session.begin()
+      for work in batch {
+        do throws(StoreError) {
+          answers.append(try session.savepoint(work.apply))
+        } catch {
+          // SQLite gave the whole transaction up: no space is left, say.
+          if session.isBroken { throw error }
+          answers.append { work.fail(error) }
+        }
+      }
+      try commit(answers, in: session)
+    } catch {
+      session.rollback()
+      if batch.count == 1 {
+        batch.first?.fail(error)
+        return
+      }
+      // One operation may have been too large for what all the others still fit into, so each is tried by itself.
+      for index in batch.indices { commitCarefully(batch[index...index], in: session) }
+    }
+  }
+
+  private func commit(_ answers: [@Sendable () -> Void], in session: Transaction) throws(StoreError) {
+    let start = DispatchTime.now().uptimeNanoseconds
+    try session.commit()
+    count(answers.count, nanoseconds: DispatchTime.now().uptimeNanoseconds - start)
     let changes = session.takeChanges()
     if !changes.isEmpty { hub.publish(changes) }
     for answer in answers { answer() }
-  }
-
-  /// SQLite gave the whole transaction up (no space is left, say). One operation may have been too large for what all
-  /// the others still fit into, so each is tried by itself.
-  private func retry(_ batch: [Work], after error: StoreError, in session: Transaction) {
-    if batch.count == 1 {
-      batch[0].fail(error)
-      return
-    }
-    let rest = backlog
-    for work in batch {
-      backlog = [work]
-      commit(in: session)
-    }
-    backlog = rest
   }
 
   private func count(_ operations: Int, nanoseconds: UInt64) {
