@@ -92,10 +92,13 @@ struct Call: Sendable {
 
   /// The text of a parameter as its schema reads it; what cannot be read stays text, and does not fit.
   private static func value(_ text: String, _ schema: JSONSchema) -> Value {
-    let isDecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == 0x2D || $0 == 0x2E }
+    // As JSON writes numbers: Swift would also take `+1`, `inf` and hexadecimal.
+    let isNumber =
+      !text.hasPrefix("+")
+      && text.unicodeScalars.allSatisfy { ("0"..."9").contains($0) || "-+.eE".unicodeScalars.contains($0) }
     switch schema.kind {
-    case .integer: return isDecimal ? Int64(text).map(Value.int) ?? .string(text) : .string(text)
-    case .number: return isDecimal ? Double(text).map(Value.double) ?? .string(text) : .string(text)
+    case .integer: return isNumber ? Int64(text).map(Value.int) ?? .string(text) : .string(text)
+    case .number: return isNumber ? Double(text).map(Value.double) ?? .string(text) : .string(text)
     case .boolean: return text == "true" ? true : text == "false" ? false : .string(text)
     default: return .string(text)
     }

@@ -80,7 +80,8 @@ extension JSONSchema {
       case .list(let item, let count):
         guard let items = value.arrayValue else { return report(spot, "a list", not: value) }
         if !count.contains(items.count) {
-          add("\(spot.text) must have \(count.lowerBound) to \(count.upperBound) items, not \(items.count)")
+          let most = count.upperBound < .max ? " to \(count.upperBound)" : " or more"
+          add("\(spot.text) must have \(count.lowerBound)\(most) items, not \(items.count)")
         }
         for (index, element) in items.prefix(count.upperBound).enumerated() {
           judge(element, item, at: .item(spot, index))

@@ -76,11 +76,12 @@ enum TextForm: Sendable, Hashable {
     }
   }
 
-  var lengths: ClosedRange<Int>? {
+  /// Characters at most, where the document says so.
+  var lengthMax: Int? {
     switch self {
-    case .free(let max), .line(let max): 0...max
-    case .argument: 0...TextForm.argumentLength
-    case .name, .runID, .jobReference, .queueReference, .sha256, .timestamp: nil
+    case .free(let max): max == .max ? nil : max
+    case .line(let max): max
+    case .argument, .name, .runID, .jobReference, .queueReference, .sha256, .timestamp: nil
     }
   }
 
@@ -132,7 +133,7 @@ extension JSONSchema {
   static let sha256 = JSONSchema(.text(.sha256))
   static let timestamp = JSONSchema(.text(.timestamp))
   /// Text that the server wrote.
-  static let text = JSONSchema(.text(.free(1 << 20)))
+  static let text = JSONSchema(.text(.free(.max)))
 
   static func text(_ form: TextForm) -> JSONSchema { JSONSchema(.text(form)) }
   static func integer(_ range: ClosedRange<Int64> = 0...Int64(1) << 53) -> JSONSchema { JSONSchema(.integer(range)) }
@@ -141,10 +142,10 @@ extension JSONSchema {
     JSONSchema(.choice(Word.allCases.map(\.rawValue)))
   }
   static func choice(_ words: [String]) -> JSONSchema { JSONSchema(.choice(words)) }
-  static func list(_ item: JSONSchema, _ count: ClosedRange<Int> = 0...1_000_000) -> JSONSchema {
+  static func list(_ item: JSONSchema, _ count: ClosedRange<Int> = 0...Int.max) -> JSONSchema {
     JSONSchema(.list(item, count))
   }
-  static func map(_ item: JSONSchema, max: Int = 10_000) -> JSONSchema { JSONSchema(.map(item, max)) }
+  static func map(_ item: JSONSchema, max: Int = .max) -> JSONSchema { JSONSchema(.map(item, max)) }
   static func object(_ members: [Member]) -> JSONSchema { JSONSchema(.object(members)) }
   static func either(_ schemas: JSONSchema...) -> JSONSchema { JSONSchema(.either(schemas)) }
   static func named(_ name: String) -> JSONSchema { JSONSchema(.named(name)) }
@@ -174,7 +175,7 @@ extension JSONSchema {
     case .text(let form):
       fields["type"] = "string"
       fields["pattern"] = form.pattern.map(Value.string)
-      if let lengths = form.lengths { fields["maxLength"] = .int(Int64(lengths.upperBound)) }
+      fields["maxLength"] = form.lengthMax.map { .int(Int64($0)) }
       if form == .timestamp { fields["format"] = "date-time" }
     case .integer(let range):
       fields = ["type": "integer", "minimum": .int(range.lowerBound), "maximum": .int(range.upperBound)]
@@ -183,7 +184,8 @@ extension JSONSchema {
     case .boolean: fields["type"] = "boolean"
     case .choice(let words): fields = ["type": "string", "enum": .array(words.map(Value.string))]
     case .list(let item, let count):
-      fields = ["type": "array", "items": item.document, "maxItems": .int(Int64(count.upperBound))]
+      fields = ["type": "array", "items": item.document]
+      if count.upperBound < .max { fields["maxItems"] = .int(Int64(count.upperBound)) }
       if count.lowerBound > 0 { fields["minItems"] = .int(Int64(count.lowerBound)) }
     case .object(let members):
       fields = [
@@ -194,7 +196,8 @@ extension JSONSchema {
       let required = members.filter(\.isRequired).map { Value.string($0.name) }
       if !required.isEmpty { fields["required"] = .array(required) }
     case .map(let item, let max):
-      fields = ["type": "object", "additionalProperties": item.document, "maxProperties": .int(Int64(max))]
+      fields = ["type": "object", "additionalProperties": item.document]
+      if max < .max { fields["maxProperties"] = .int(Int64(max)) }
     case .either(let schemas): fields["anyOf"] = .array(schemas.map(\.document))
     case .nullable(let schema): fields = schema.nullableDocument
     case .named(let name): fields["$ref"] = .string("#/components/schemas/\(name)")

@@ -84,7 +84,7 @@ enum OpenAPI {
     case .json(let schema, _):
       fields["requestBody"] = ["required": true, "content": ["application/json": ["schema": schema.document]]]
     case .bytes, .file:
-      fields["requestBody"] = ["required": true, "content": ["application/octet-stream": ["schema": [:]]]]
+      fields["requestBody"] = ["required": false, "content": ["application/octet-stream": ["schema": [:]]]]
     }
     return .object(fields)
   }

@@ -82,8 +82,8 @@ extension Routes {
     Route(
       .put, "/api/v1/runs/{id}/log", "appendRunLog", "Agents", "Append what an attempt printed", .anyone,
       parameters: [
-        .run, .query("attempt", .integer(0...1_000_000_000), "Of the lease.", isRequired: true),
-        .query("epoch", .integer(), "Of the lease.", isRequired: true),
+        .run, .query("attempt", .integer(1...1_000_000_000), "Of the lease.", isRequired: true),
+        .query("epoch", .integer(1...Int64(1) << 53), "Of the lease.", isRequired: true),
         .query("offset", .integer(), "Where the bytes begin.", isRequired: true),
       ],
       body: .bytes(limit: logPartBytesMax),

@@ -64,7 +64,7 @@ enum Schemas {
     ]),
     "Overrides": .object([
       S.maybe("args", .list(.text(.argument), 0...Limits.argumentsMax), "After the entry point."),
-      S.maybe("run_config", .map(.any), "The program's config."),
+      S.maybe("run_config", .map(.any, max: 10_000), "The program's config."),
       S.maybe("entry_point", .list(.text(.argument), 1...Limits.argumentsMax)),
     ]),
     "Run": .object([

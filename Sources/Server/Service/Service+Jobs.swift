@@ -25,8 +25,10 @@ extension Service {
   func jobs(
     entity: String?, project: String?, after cursor: String?, limit: Int, for account: Account
   ) async throws -> PageView<JobVersion> {
-    let page = try await store.jobs(
-      entity: try self.entity(entity, for: account), project: project, after: cursor.map { Cursor($0) }, limit: limit)
+    let entity = try self.entity(entity, for: account)
+    let page = try await page(after: cursor) { (cursor) throws(StoreError) in
+      try await store.jobs(entity: entity, project: project, after: cursor, limit: limit)
+    }
     return PageView(items: page.items, next: page.next?.text)
   }
 
@@ -41,7 +43,9 @@ extension Service {
     of job: JobName, after cursor: String?, limit: Int, for account: Account
   ) async throws -> PageView<JobVersion> {
     guard account.isMember(of: job.entity) else { throw ServiceError.noSuch("job", job.text) }
-    let page = try await store.versions(of: job, after: cursor.map { Cursor($0) }, limit: limit)
+    let page = try await page(after: cursor) { (cursor) throws(StoreError) in
+      try await store.versions(of: job, after: cursor, limit: limit)
+    }
     return PageView(items: page.items, next: page.next?.text)
   }
 

@@ -23,16 +23,19 @@ extension Service {
     filter.states = Set(question.states.flatMap(\.runStates))
     let isExact = Set(question.states.flatMap(\.runStates).flatMap(\.visible)).isSubset(of: question.states)
     var served = served()
-    var cursor = question.cursor.map { Cursor($0) }
+    var cursor = question.cursor
     var items: [RunView] = []
     var scanned = 0
     repeat {
-      let page = try await store.runs(filter, after: cursor, limit: question.limit - items.count)
+      let page = try await page(after: cursor) {
+        [filter, left = question.limit - items.count] (cursor) throws(StoreError) in
+        try await store.runs(filter, after: cursor, limit: left)
+      }
       items += page.items.map { served.view($0) }.filter { isExact || question.states.contains($0.state) }
       scanned += page.items.count
-      cursor = page.next
+      cursor = page.next?.text
     } while cursor != nil && items.count < question.limit && scanned < Service.scannedMax
-    return PageView(items: items, next: cursor?.text)
+    return PageView(items: items, next: cursor)
   }
 
   private func filter(_ question: RunQuestion, for account: Account) throws -> RunFilter {

@@ -127,6 +127,19 @@ final class Service: Sendable {
     return queue
   }
 
+  /// A page of a list of the store.
+  /// - Throws: `notFound` for a cursor that no page of the list gave out.
+  func page<Item>(
+    after cursor: String?, _ read: (Cursor?) async throws(StoreError) -> Page<Item>
+  ) async throws -> Page<Item> {
+    do {
+      return try await read(cursor.map { Cursor($0) })
+    } catch {
+      guard error.code == .invalid, let cursor else { throw error }
+      throw ServiceError.noSuch("page", cursor, hint: "begin at the first page")
+    }
+  }
+
   /// A page of a list that is held in memory, in the order of `key`.
   static func page<Item>(
     _ items: [Item], after cursor: String?, limit: Int, key: (Item) -> String

@@ -65,10 +65,9 @@ extension ServiceError {
     switch error.code {
     case .notFound: code = .notFound
     case .exists: code = .exists
-    case .ambiguous, .mismatch: code = .invalid
+    case .ambiguous, .mismatch, .invalid: code = .invalid
     case .closed: code = .closed
     case .refused: if case .stale? = error.refusal { code = .stale } else { code = .conflict }
-    case .invalid: code = .malformed
     case .tooLarge: code = .tooLarge
     case .gap: code = .gap
     case .busy: code = .busy
