@@ -52,6 +52,8 @@ let package = Package(
       name: "benchmark-http", dependencies: ["CLinux", "HTTP", "Server"], path: "Sources/Benchmarks/HTTP"),
     .executableTarget(
       name: "benchmark-launch", dependencies: ["Client", "HTTP", "Model"], path: "Sources/Benchmarks/Launch"),
+    .target(name: "CLuaLoops", dependencies: ["CLuaSystem"], path: "Sources/Benchmarks/LuaLoops"),
+    .executableTarget(name: "benchmark-lua", dependencies: ["Lua", "CLuaLoops"], path: "Sources/Benchmarks/Lua"),
     .executableTarget(name: "benchmark-check", dependencies: ["Scripting"], path: "Sources/Benchmarks/Check"),
 
     .testTarget(name: "LuaTests", dependencies: ["Lua"], exclude: ["Hostile"]),

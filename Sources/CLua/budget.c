@@ -34,6 +34,7 @@ void host_arm(clua_host *h, lua_State *L) {
 
 void host_expire(clua_host *h, lua_State *L, int reason) {
   h->reason = reason;
+  if (L == h->main) h->disarmed = 1;
   // Every event raises: nothing that catches the error gets to run a second instruction.
   lua_sethook(L, host_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
@@ -133,7 +134,10 @@ int clua_call(clua_host *h, int arguments, int results) {
   lua_State *L = h->current;
   int enforce = h->enforce;
   enter(h);
-  if (h->depth == 1 && lua_gethookmask(L) != LUA_MASKCOUNT) host_arm(h, L);
+  if (h->disarmed && h->depth == 1) {
+    h->disarmed = 0;
+    host_arm(h, L);
+  }
   h->enforce = 1;
   int status = lua_pcall(L, arguments, results, -(arguments + 2));
   h->enforce = enforce;

@@ -3,7 +3,8 @@ import CLua
 /// Puts values on a Lua stack. Called only while the memory limit is lifted, so nothing raises.
 struct Pusher {
   let lua: OpaquePointer
-  let kept: KeptReferences
+  // A pusher lives within one call of its state, which keeps this; counting it would cost as much as a push.
+  unowned(unsafe) let kept: KeptReferences
 
   /// Values within values; the same bound as for copies out of Lua.
   private static let depth = 200

@@ -4,8 +4,8 @@ import Synchronization
 /// A value kept alive in one state: a function, a table, anything. Usable only with that state; other states refuse
 /// it. Letting go of it from any thread frees the value the next time the state works.
 public final class LuaReference: Sendable {
-  let id: Int32
-  let kept: KeptReferences
+  @usableFromInline let id: Int32
+  @usableFromInline let kept: KeptReferences
 
   init(id: Int32, kept: KeptReferences) {
     self.id = id
@@ -21,9 +21,11 @@ public struct LuaEnvironment: Sendable {
 }
 
 /// References that were let go, possibly on another thread, and wait for the state to drop them.
-final class KeptReferences: Sendable {
+@usableFromInline final class KeptReferences: Sendable {
   private let dead = Mutex<[Int32]>([])
-  private let waiting = Atomic<Bool>(false)
+  @usableFromInline let waiting = Atomic<Bool>(false)
+
+  @inlinable var isSweepDue: Bool { waiting.load(ordering: .acquiring) }
 
   func letGo(_ id: Int32) {
     dead.withLock { $0.append(id) }
@@ -31,8 +33,8 @@ final class KeptReferences: Sendable {
   }
 
   /// On the state's thread, while no Lua code is on the stack below that could still need them by number.
-  func sweep(_ lua: OpaquePointer) {
-    guard waiting.load(ordering: .acquiring) else { return }
+  @usableFromInline func sweep(_ lua: OpaquePointer) {
+    guard isSweepDue else { return }
     waiting.store(false, ordering: .relaxed)
     let ids = dead.withLock { ids in
       defer { ids = [] }

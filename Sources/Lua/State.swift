@@ -7,7 +7,7 @@ public final class LuaState {
   public let sandbox: LuaSandbox
   public let limits: LuaLimits
   @usableFromInline let host: UnsafeMutablePointer<clua_host>
-  let kept = KeptReferences()
+  @usableFromInline let kept = KeptReferences()
   /// What a host function threw last, until it is seen whether it leaves Lua.
   var thrown: Thrown?
   /// Calls that may wait: those that are not in use, the one that runs now, and what it wants to wait for.
@@ -268,7 +268,7 @@ public final class LuaState {
     guard lua_checkstack(lua, 16) != 0 else { throw stackFull }
   }
 
-  var stackFull: LuaError { LuaError(.memory, "the Lua stack is full") }
+  @usableFromInline var stackFull: LuaError { LuaError(.memory, "the Lua stack is full") }
 }
 
 extension String {

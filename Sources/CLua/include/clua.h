@@ -96,6 +96,7 @@ typedef struct clua_host {
   int raising;           // an error raised by the hook is on its way: hooks are off
   int noted;             // the place where the budget was spent has been noted
   int depth;             // nesting of calls from the host
+  int disarmed;          // the main stack's hook was left as an expired call needs it
   int interval;          // instructions between two hooks
   unsigned steps;        // work of library functions since the clock was last read
 
