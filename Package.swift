@@ -36,7 +36,9 @@ let package = Package(
       name: "benchmark-store", dependencies: ["Model", "Storage"], path: "Sources/Benchmarks/Store"),
     .executableTarget(
       name: "lunaport",
-      dependencies: ["Agent", "Arguments", "Client", "Model", "Scripting", "Server", "Snapshot", "Storage"]),
+      dependencies: [
+        "Agent", "Arguments", "Client", "Model", "Processes", "Scripting", "Server", "Snapshot", "Storage",
+      ]),
     // Without a C library and static, so that it starts in a quarter of the time: see Sources/shim/system.h.
     .executableTarget(
       name: "shim",

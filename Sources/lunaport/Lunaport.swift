@@ -29,7 +29,7 @@ struct Lunaport: Sendable {
       version: Self.version, lists: lists,
       commands: [
         checkCommand, planCommand, diffCommand, launchCommand, jobCommand, queueCommand, runCommand, explainCommand,
-        agentsCommand, pluginCommand, keyCommand, loginCommand,
+        agentsCommand, pluginCommand, keyCommand, loginCommand, doctorCommand,
       ])
   }
 

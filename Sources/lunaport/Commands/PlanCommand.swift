@@ -14,7 +14,7 @@ extension Lunaport {
           lunaport plan local train.py -v memory=2Gi
         """
     ) { declare in
-      let configuration = ConfigurationOptions(&declare)
+      let options = ConfigurationOptions(&declare)
       let server = ServerOptions(&declare, environment)
       let queue = declare.argument("queue", .name(from: "queues"), help: "The queue: NAME or ENTITY/NAME.")
       let job = declare.argument("job", .string.completed(by: .files), help: "A script, or a job.")
@@ -24,7 +24,7 @@ extension Lunaport {
         help: "A variable of the queue; may be given again.")
       let json = declare.json()
       return { values, console in
-        let configuration = try configuration.load(values)
+        let configuration = try options.load(values)
         let queue = try configuration.queue(named: values[queue])
         var submission = try LaunchFile(values[file]).submission
         for pair in values[variables] {
@@ -34,18 +34,40 @@ extension Lunaport {
         let source = try await source(of: values[job]) { try server.client(values) }
         let (resource, problems) = submission.resource(in: queue, schema: configuration.drivers[queue.target]?.resource)
         guard problems.isEmpty else {
-          for problem in problems {
-            let text = DiagnosticText(isColoured: console.errors.colour) { configuration.lines(of: $0) }
-            console.report(withoutLastNewline(text.render(problem)))
-          }
+          let text = DiagnosticText(isColoured: console.errors.colour) { configuration.lines(of: $0) }
+          console.report(withoutLastNewline(problems.map(text.render).joined(separator: "\n")))
           return .findings
         }
-        _ = source
-        let plan = PlanText(queue: queue, resource: resource)
+        let document = try await document(
+          of: source, submission, resource.value, queue, configuration, plugins: values[options.plugins])
+        let plan = PlanText(queue: queue, resource: resource, document: document)
         try console.print(
           values[json] ? plan.json.json(pretty: true) : withoutLastNewline(plan.render()))
         return .ok
       }
+    }
+  }
+
+  /// The target's own document, as the driver makes it of a run that has not been given its id, folder and environment.
+  private func document(
+    of source: Source, _ submission: Submission, _ resource: Value, _ queue: Queue, _ configuration: Configuration,
+    plugins: String
+  ) async throws -> Value? {
+    let bench = try PluginBench(plugins: plugins, startsNothing: true, now: now)
+    guard let driver = try await bench.driver(of: queue.target, in: configuration) else { return nil }
+    let overrides = submission.overrides ?? Overrides()
+    let request = PlanRequest(
+      run: "RUN_ID", name: "RUN_NAME", attempt: 1, entity: queue.entity, project: submission.project ?? "PROJECT",
+      queue: queue.name, author: "AUTHOR", job: nil,
+      command: (overrides.entryPoint ?? source.entryPoint) + (overrides.args ?? []), environment: [:],
+      folder: source.kind == .image ? nil : "JOB_FOLDER", prefix: source.needsEnvironment ? "ENVIRONMENT" : nil,
+      image: source.kind == .image ? "IMAGE" : nil, resource: resource, timeout: queue.timeout)
+    do {
+      return try await driver.plan(request)
+    } catch {
+      throw LocalFailure(
+        "the driver of \(queue.target) cannot plan this: \(error.message)", notes: error.detail.map { [$0] } ?? [],
+        hint: error.hint)
     }
   }
 
@@ -58,7 +80,13 @@ extension Lunaport {
     guard let reference = JobReference(text) else {
       throw LocalFailure("\(text) is neither a file here nor the name of a job")
     }
-    return try await client().job(reference, entity: nil, project: nil).source
+    let server: APIClient
+    do {
+      server = try client()
+    } catch let failure as LocalFailure {
+      throw LocalFailure("there is no file \(text) here, and \(failure.message)", hint: failure.hint)
+    }
+    return try await server.job(reference, entity: nil, project: nil).source
   }
 }
 

@@ -5,8 +5,8 @@ import Scripting
 extension Lunaport {
   var pluginCommand: Command {
     Command(
-      "plugin", "Look at plugins, and begin new ones.",
-      subcommands: [pluginList, pluginNew, pluginDoc, pluginTypes])
+      "plugin", "Look at plugins, try them, begin new ones.",
+      subcommands: [pluginList, pluginNew, pluginDoc, pluginTest, pluginTypes])
   }
 
   private var pluginList: Command {

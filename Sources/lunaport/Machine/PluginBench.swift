@@ -1,0 +1,29 @@
+import Model
+import Processes
+import Scripting
+
+/// Plugins brought to life for a moment, with a data folder that goes away.
+struct PluginBench {
+  private let scratch: Scratch
+  private let host: PluginHost
+
+  /// - Parameters:
+  ///   - plugins: their folder.
+  ///   - startsNothing: programs are never started, so that what holds them need not be installed.
+  init(plugins: String, startsNothing: Bool, now: @escaping @Sendable () -> Double) throws {
+    scratch = try Scratch()
+    let processes = try Processes(root: scratch.path + "/runs", shim: startsNothing ? "/bin/sh" : nil)
+    host = PluginHost(
+      plugins: plugins, data: scratch.path + "/plugins", processes: processes,
+      environment: BaseEnvironment.current(), now: now, log: { _ in })
+  }
+
+  /// The driver of one target alone; the others' code is not even read.
+  func driver(of target: String, in configuration: Configuration) async throws -> LuaDriver? {
+    var one = configuration
+    one.drivers = configuration.drivers.filter { $0.key == target }
+    return try await host.drivers(of: one).first
+  }
+
+  var folder: String { scratch.path }
+}
