@@ -28,7 +28,8 @@ struct Lunaport: Sendable {
         """,
       version: Self.version, lists: lists,
       commands: [
-        checkCommand, planCommand, diffCommand, launchCommand, jobCommand, queueCommand, runCommand, explainCommand,
+        serveCommand, checkCommand, planCommand, diffCommand, launchCommand, jobCommand, queueCommand, runCommand,
+        explainCommand,
         agentsCommand, pluginCommand, keyCommand, loginCommand, doctorCommand,
       ])
   }

@@ -18,11 +18,7 @@ public struct ConfigurationDiff: Sendable {
   public var changes: [Change]
   public var isEmpty: Bool { changes.isEmpty }
 
-  public init(from old: [QueueID: Queue], to new: [QueueID: Queue]) {
-    self.init(from: old.mapValues(\.settings), to: new.mapValues(\.settings))
-  }
-
-  /// Compares what queues say, as `Queue.settings` or the API gives it.
+  /// Compares what queues say, in the words of their files.
   public init(from old: [QueueID: Value], to new: [QueueID: Value]) {
     changes = Set(old.keys).union(new.keys).sorted().compactMap { id in
       switch (old[id], new[id]) {
@@ -93,49 +89,5 @@ public struct ConfigurationDiff: Sendable {
       }
     }
     return [Difference(path: path.text, before: before.json(), after: after.json())]
-  }
-}
-
-extension Queue {
-  /// All that a queue's file says, as a document with the words of the file; for diffs, the API and exports.
-  public var settings: Value {
-    var fields: [String: Value] = [
-      "entity": .string(entity), "target": .string(target), "priorities": .bool(priorities),
-      "grace": .double(grace), "resource": resource.described,
-      "links": .array(links.map { ["label": .string($0.label), "url": .string($0.url)] }),
-      "hooks": .array(hooks.map(Value.string)),
-      "requires": .array(
-        needs.compactMap { need in
-          if case .capability(let capability, _) = need.kind { .string(capability.rawValue) } else { nil }
-        }),
-    ]
-    if let concurrency { fields["concurrency"] = .int(Int64(concurrency)) }
-    if let timeout { fields["timeout"] = .string(Quantity.text(seconds: timeout)) }
-    if let queueTimeout { fields["queue_timeout"] = .string(Quantity.text(seconds: queueTimeout)) }
-    if retry.max > 0 {
-      fields["retry"] = [
-        "max": .int(Int64(retry.max)), "on": .array(retry.on.map(\.rawValue).sorted().map(Value.string)),
-        "delay": .double(retry.delay), "delay_max": .double(retry.delayMax),
-      ]
-    }
-    switch override {
-    case .any: fields["override"] = "any"
-    case .none: fields["override"] = "none"
-    case .only(let names): fields["override"] = .array(names.map(Value.string))
-    case .variables: break
-    }
-    return .object(fields)
-  }
-}
-
-extension Node {
-  /// The document with its holes shown as `${var name: type}`.
-  public var described: Value {
-    switch self {
-    case .hole(let hole, _): .string("var \(hole.name): \(hole.schema.text)")
-    case .list(let items, _): .array(items.map(\.described))
-    case .table(let fields, _): .object(fields.mapValues(\.described))
-    default: value
-    }
   }
 }

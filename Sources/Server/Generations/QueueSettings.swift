@@ -4,7 +4,7 @@ import Scripting
 extension Queue {
   /// The queue in the words of its file, with what it takes from a shared config written out and its driver's defaults
   /// left out: what `export` writes and what a queue made through the API is told.
-  var settings: [String: Value] {
+  public var settings: [String: Value] {
     var out: [String: Value] = ["target": .string(target)]
     let requires = needs.filter { $0.why == Queue.requiredWhy }.compactMap { need -> Value? in
       if case .capability(let capability, _) = need.kind { .string(capability.rawValue) } else { nil }

@@ -2,6 +2,7 @@ import Arguments
 import Client
 import Model
 import Scripting
+import Server
 
 extension Lunaport {
   var checkCommand: Command {
@@ -69,7 +70,7 @@ extension Lunaport {
             },
             uniquingKeysWith: { first, _ in first }),
           // Through JSON as the server's are, which makes the whole number 10 of the fraction 10.0.
-          to: try configuration.queues.mapValues { try Value(json: $0.settings.json()) })
+          to: try configuration.queues.mapValues { try Value(json: Value.object($0.settings).json()) })
         if values[json] {
           try console.print(diff.json.json(pretty: true))
         } else {

@@ -42,13 +42,26 @@ struct SnapshotUpload: Sendable {
     while true {
       do {
         switch blob.content {
-        case .file(let path): try await client.putBlob(blob.sha256, .file(path: path))
+        case .file(let path): try await put(blob.sha256, path)
         case .bytes(let bytes): try await client.putBlob(blob.sha256, .bytes(bytes))
         }
         return
       } catch {
         try await retries.wait(after: error)
       }
+    }
+  }
+
+  private func put(_ sha256: String, _ path: String) async throws(APIError) {
+    do {
+      try await client.putBlob(sha256, .file(path: path))
+    } catch {
+      // The server's own words speak of hashes; people know files.
+      guard case .refused(let status, var body) = error, (400..<500).contains(status), status != 401, status != 403
+      else { throw error }
+      body.message = "\(path) cannot be sent: \(body.message)"
+      if body.code == "invalid" { body.hint = "run this again when nothing writes to the folder" }
+      throw .refused(status: status, body)
     }
   }
 }

@@ -45,9 +45,10 @@ extension APIError: CommandFailure {
       var help = body.hint.map { [$0] } ?? []
       if status == 401, help.isEmpty { help = ["run 'lunaport login', or set LUNAPORT_API_KEY"] }
       let title = FailureText(code: body.code, message: body.message, help: help).rendered(on: terminal)
-      let problems = body.problems ?? []
-      guard !problems.isEmpty else { return title }
-      return title + "\n\n" + problems.map { ProblemText($0).rendered(on: terminal) }.joined(separator: "\n\n")
+      guard let problems = body.problems, let first = problems.first else { return title }
+      let texts = problems.map { ProblemText($0).rendered(on: terminal) }
+      // The error of a request with problems begins with the first of them; nobody wants to read it twice.
+      return (body.message.hasPrefix(first.message) ? texts : [title] + texts).joined(separator: "\n\n")
     }
   }
 }

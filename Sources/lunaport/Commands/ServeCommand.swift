@@ -1,0 +1,116 @@
+import Arguments
+import Glibc
+import Model
+import Scripting
+import Server
+import Storage
+import Synchronization
+
+/// What a server takes from the command line.
+struct ServeOptions: Sendable {
+  let data: Key<String>
+  let listen: Key<HTTPAddress>
+  let configuration: ConfigurationOptions
+
+  init(_ declare: inout Declaration) {
+    data = declare.option("data", .directory, default: "data", help: "Folder of everything that is kept.")
+    listen = declare.option(
+      "listen", .address, default: HTTPAddress(host: "127.0.0.1", port: 8080), placeholder: "host:port",
+      help: "Where to listen; port 0 takes any that is free.")
+    configuration = ConfigurationOptions(&declare)
+  }
+}
+
+extension Lunaport {
+  var serveCommand: Command {
+    Command(
+      "serve", "Run a server without an agent.",
+      discussion: """
+        When it serves, it prints one line on standard output: ready http://HOST:PORT. Its log goes to standard error. \
+        The key of the first admin is in DATA/admin.key. SIGTERM and Ctrl-C stop it in order.
+        """
+    ) { declare in
+      let options = ServeOptions(&declare)
+      return { values, console in
+        let log = LogLines(console: console, now: now)
+        let stops = Signals.stream([SIGINT, SIGTERM])
+        let server = try await serve(options, values, log)
+        try console.print("ready \(server.url)")
+        await stopAsked(stops, log)
+        await server.shutdown()
+        return .ok
+      }
+    }
+  }
+
+  func serve(_ options: ServeOptions, _ values: Values, _ log: LogLines) async throws -> Server {
+    let queues = values[options.configuration.queues]
+    let plugins = values[options.configuration.plugins]
+    let data = values[options.data]
+    let warn: @Sendable (String) -> Void = { log.write("warning", $0, from: "server") }
+    let hooks = PluginHooks(plugins: plugins, data: data, now: now, log: warn)
+    let read = ConfigurationLoader(queues: queues, plugins: plugins).source
+    let newest = NewestReading()
+    do {
+      let server = try await Server.start(
+        Server.Options(data: data, listen: values[options.listen], watched: [queues, plugins]),
+        source: { created in
+          let configuration = await read(created)
+          hooks.take(configuration)
+          newest.take(configuration)
+          return configuration
+        }, hooks: hooks, log: warn)
+      let status = server.configuration
+      log.write(
+        "info", "serving", from: "server",
+        [
+          "url": server.url, "data": data, "queues": "\(newest.configuration.queues.count)",
+          "files": "\(status.files.count)",
+        ])
+      return server
+    } catch is ConfigurationKeeper.Rejected {
+      throw BadConfiguration(configuration: newest.configuration)
+    } catch let error as StoreError {
+      throw LocalFailure(error.fact, hint: error.hint)
+    } catch let error as HTTPListenError {
+      throw LocalFailure("cannot listen on \(error.address): \(error.fact)", hint: error.hint)
+    }
+  }
+
+  /// Waits for SIGINT or SIGTERM. The next one ends the process at once.
+  func stopAsked(_ stops: AsyncStream<Int32>, _ log: LogLines) async {
+    for await number in stops {
+      log.write("info", number == SIGINT ? "stopping: Ctrl-C" : "stopping: SIGTERM", from: "lunaport")
+      let impatience = Signals.stream([SIGINT, SIGTERM])
+      Task.detached { for await number in impatience { _exit(128 + number) } }
+      return
+    }
+  }
+}
+
+/// What the newest reading of the files gave, in service or not.
+private final class NewestReading: Sendable {
+  private let state = Mutex(Configuration())
+
+  var configuration: Configuration { state.withLock { $0 } }
+
+  func take(_ configuration: Configuration) { state.withLock { $0 = configuration } }
+}
+
+extension Server {
+  var url: String { "http://\(address)" }
+}
+
+extension Kind where Value == HTTPAddress {
+  /// `HOST:PORT`
+  static var address: Kind {
+    Kind(
+      render: { $0.description },
+      parse: { text throws(InvalidValue) in
+        guard let address = HTTPAddress(text) else {
+          throw InvalidValue("must have the form HOST:PORT, such as 127.0.0.1:8080 or [::1]:0")
+        }
+        return address
+      })
+  }
+}
