@@ -72,7 +72,7 @@ let package = Package(
       exclude: ["schemathesis.sh"]),
     .testTarget(name: "ProcessesTests", dependencies: ["Processes"]),
     .testTarget(name: "AgentTests", dependencies: ["Agent"]),
-    .testTarget(name: "CommandTests", dependencies: ["lunaport"]),
+    .testTarget(name: "CommandTests", dependencies: ["lunaport"], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

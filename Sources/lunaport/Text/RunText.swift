@@ -88,7 +88,9 @@ enum RunText {
     add("project", run.project)
     add("author", run.author)
     add("agent", run.agent)
-    if run.attempt > 1 || run.retries > 0 { add("attempt", "\(run.attempt), after \(run.retries) retries") }
+    if run.attempt > 1 || run.retries > 0 {
+      add("attempt", "\(run.attempt), after \(run.retries) \(run.retries == 1 ? "retry" : "retries")")
+    }
     add("created", ago(run.createdAt, now: now))
     add("started", ago(run.startedAt, now: now))
     add("finished", ago(run.finishedAt, now: now))
