@@ -70,7 +70,9 @@ struct EncodedRun: Sendable {
 
   func decoded() throws(StoreError) -> Run {
     var run = run
-    run.spec = try Codec.decode(RunSpec.self, spec, of: "the spec of run `\(run.id)`")
+    do { run.spec = try RunSpec(json: spec) } catch {
+      throw StoreError(.corrupt, "what is stored of run `\(run.id)` cannot be read: \(error)")
+    }
     return run
   }
 }

@@ -38,7 +38,7 @@ private struct FreshRun: Sendable {
       throw StoreError(.invalid, "the run id \(problem)")
     }
     self.new = new
-    spec = try Codec.encode(new.run.spec)
+    spec = new.run.spec.json()
     retry = new.run.retry == .never ? nil : try Codec.text(new.run.retry)
   }
 }
