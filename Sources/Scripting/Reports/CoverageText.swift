@@ -8,7 +8,7 @@ extension Coverage.Report {
       let healthy = offer.drivers.filter { $0.probe.health == .healthy }.map(\.target)
       return Diagnostic(
         "Q0107", "agent `\(agent)` polls `\(entry.queue)` but cannot run its jobs",
-        at: entry.gap.need.place, label: "needs \(entry.gap.need.text), because of \(entry.gap.need.why)",
+        at: entry.gap.need.place, label: "needs \(entry.gap.need.text): \(entry.gap.need.why)",
         notes: [
           "agent `\(agent)` provides: \(healthy.isEmpty ? "nothing" : healthy.joined(separator: ", "))",
           entry.gap.fact,
