@@ -68,8 +68,7 @@ let package = Package(
     .testTarget(name: "ClientTests", dependencies: ["Client", "HTTP"]),
     .testTarget(name: "SnapshotTests", dependencies: ["Snapshot"]),
     .testTarget(
-      name: "ServerTests",
-      dependencies: ["Processes", "Server", "Client", "HTTP", "Hashing", "Model", "Scripting", "Storage"],
+      name: "ServerTests", dependencies: ["Server", "Client", "HTTP", "Hashing", "Model", "Scripting", "Storage"],
       exclude: ["schemathesis.sh"]),
     .testTarget(name: "ProcessesTests", dependencies: ["Processes"]),
     .testTarget(name: "AgentTests", dependencies: ["Agent"]),

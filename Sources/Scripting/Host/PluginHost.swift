@@ -44,10 +44,12 @@ public struct PluginHost: Sendable {
     return builders
   }
 
-  /// The hook `name` of `configuration`; nil where there is none.
-  public func hook(_ name: String, of configuration: Configuration) async throws -> LuaHook? {
-    guard let declaration = configuration.hooks[name] else { return nil }
-    return LuaHook(declaration: declaration, plugin: try await plugin("hook", declaration.header))
+  public func hooks(of configuration: Configuration) async throws -> [String: LuaHook] {
+    var hooks: [String: LuaHook] = [:]
+    for (name, declaration) in configuration.hooks {
+      hooks[name] = LuaHook(declaration: declaration, plugin: try await plugin("hook", declaration.header))
+    }
+    return hooks
   }
 
   private func plugin(_ kind: String, _ header: PluginHeader) async throws -> LuaPlugin {
