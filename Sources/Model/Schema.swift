@@ -62,7 +62,7 @@ public struct Schema: Sendable, Hashable, Codable {
     switch kind {
     case .string(let pattern): pattern.map { "text that matches `\($0)`" } ?? "text"
     case .int(let min, let max): "integer" + range(min.map { "\($0)" }, max.map { "\($0)" })
-    case .number(let min, let max): "number" + range(min.map { "\($0)" }, max.map { "\($0)" })
+    case .number(let min, let max): "number" + range(min.map(Schema.text), max.map(Schema.text))
     case .bool: "true or false"
     case .choice(let values): "one of " + values.map { $0.json() }.joined(separator: ", ")
     case .duration(let min, let max):
@@ -77,6 +77,11 @@ public struct Schema: Sendable, Hashable, Codable {
     case .any: "anything"
     case .oneOf(let schemas): schemas.map(\.text).joined(separator: ", or ")
     }
+  }
+
+  /// A number without the `.0` of a whole one.
+  private static func text(_ number: Double) -> String {
+    Int64(exactly: number).map(String.init) ?? String(number)
   }
 
   private func range(_ min: String?, _ max: String?) -> String {
