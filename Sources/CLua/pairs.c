@@ -55,6 +55,12 @@ static int compare(const sort_key *a, const sort_key *b) {
   }
 }
 
+// What a comparison of two keys costs, in steps.
+static unsigned cost(const sort_key *a, const sort_key *b) {
+  if (a->rank != RANK_STRING || b->rank != RANK_STRING) return 1;
+  return 4 + (unsigned)((a->length < b->length ? a->length : b->length) / 16);
+}
+
 // Merge sort; `spare` is as long as `keys`. Answers which of the two holds the result.
 static sort_key *sort(lua_State *L, sort_key *keys, sort_key *spare, size_t count) {
   clua_host *h = host_of(L);
@@ -64,8 +70,9 @@ static sort_key *sort(lua_State *L, sort_key *keys, sort_key *spare, size_t coun
       size_t high = low + 2 * width < count ? low + 2 * width : count;
       size_t left = low, right = middle;
       for (size_t to = low; to < high; to++) {
-        host_charge(L, h, keys[low].rank == RANK_STRING ? 4 + (unsigned)(keys[low].length / 16) : 1);
-        int take_left = left < middle && (right >= high || compare(&keys[left], &keys[right]) <= 0);
+        int both = left < middle && right < high;
+        host_charge(L, h, both ? cost(&keys[left], &keys[right]) : 1);
+        int take_left = both ? compare(&keys[left], &keys[right]) <= 0 : left < middle;
         spare[to] = take_left ? keys[left++] : keys[right++];
       }
     }
@@ -144,9 +151,9 @@ static int sorted_next(lua_State *L) {
   if (unordered) lua_pushvalue(L, 2);
   else lua_pushnil(L);
   while (lua_next(L, 1)) {
-    host_charge(L, h, 2);
     lua_pop(L, 1);
     sort_key key = read_key(L, -1);
+    host_charge(L, h, 1 + (first ? 1 : cost(&key, &previous)) + (found ? cost(&key, &best) : 0));
     if (key.rank == RANK_OTHER ? found : (unordered || (!first && compare(&key, &previous) <= 0))) continue;
     if (found && compare(&key, &best) >= 0) continue;
     found = 1;

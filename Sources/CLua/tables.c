@@ -113,9 +113,12 @@ static int table_unpack(lua_State *L) {
 
 // MARK: sort
 
+// Is the value below the top less than the one on top; both stay there.
 static int less(lua_State *L, int comparator) {
-  // The two values are on top; they stay there.
-  if (!comparator) return lua_compare(L, -2, -1, LUA_OPLT);
+  if (!comparator) {
+    if (lua_type(L, -1) == LUA_TSTRING) host_charge(L, host_of(L), (unsigned)(lua_rawlen(L, -1) / 16));
+    return lua_compare(L, -2, -1, LUA_OPLT);
+  }
   lua_pushvalue(L, 2);
   lua_pushvalue(L, -3);
   lua_pushvalue(L, -3);

@@ -154,12 +154,16 @@ extension LuaState {
     coroutine.instructions = max(0, host.pointee.left)
     if host.pointee.cancelled != 0, coroutine.told == nil { coroutine.tell(LuaError(.cancelled, "cancelled")) }
     host.pointee.cancel = nil
+    host.pointee.reply_raises = 0  // where memory ran out before the waiting function saw it
     (host.pointee.nanoseconds, host.pointee.instructions) = synchronous
     active = nil
 
     switch Int(status) {
     case CLUA_YIELD:
-      guard let wait = pending else { throw LuaError(.runtime, "a call yielded without a wait") }
+      guard let wait = pending else {
+        _ = clua_thread_reset(host, lua)
+        throw LuaError(.runtime, "a call was suspended without a wait")
+      }
       coroutine.waiter = host.pointee.waiting
       return .waiting(wait)
     case CLUA_OK:

@@ -55,8 +55,8 @@ extension LuaState {
     if clua_can_await(lua) == 0 {
       throw LuaError(
         .runtime,
-        "'\(name)' waits, which is not possible inside a function that is called by table.sort, string.gsub, "
-          + "coroutine.close, a metamethod or the host")
+        "'\(name)' waits, which is not possible inside a function that C code calls: from table.sort, string.gsub, "
+          + "tostring, coroutine.close or the host")
     }
   }
 }

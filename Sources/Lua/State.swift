@@ -201,7 +201,10 @@ public final class LuaState {
 
   // MARK: host functions
 
-  /// A function for Lua to call, with any number of results. What it throws is raised in Lua: a `LuaError` with a
+  /// A function for Lua to call, with any number of results. The state keeps `body`, so that must not keep the state:
+  /// use `call.state`.
+  ///
+  /// What it throws is raised in Lua: a `LuaError` with a
   /// payload as that table, anything else as text behind the caller's place.
   public func function(_ body: @escaping (borrowing LuaCall) throws -> [LuaValue]) -> LuaReference {
     keepHost(.values(body))
