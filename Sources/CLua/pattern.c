@@ -63,6 +63,7 @@ static int in_letter_class(int c, int letter) {
     case 'u': answer = isupper(c); break;
     case 'w': answer = isalnum(c); break;
     case 'x': answer = isxdigit(c); break;
+    case 'z': answer = c == 0; break;  // out of use, still understood
     default: return letter == c;
   }
   answer = answer != 0;
@@ -184,8 +185,7 @@ static const char *match_capture(pattern_match *m, const char *s, int digit) {
     luaL_error(m->L, "invalid capture index %%%d", index + 1);
   }
   ptrdiff_t length = m->capture[index].length;
-  if (length == CAPTURE_POSITION) length = 0;
-  if (m->subject_end - s < length) return NULL;
+  if (length == CAPTURE_POSITION || m->subject_end - s < length) return NULL;
   step(m, (unsigned)length / 16 + 1);
   return memcmp(m->capture[index].start, s, (size_t)length) == 0 ? s + length : NULL;
 }

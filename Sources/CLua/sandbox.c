@@ -34,8 +34,8 @@ static void keep_fields(lua_State *L, const char *from, const char *const *names
 }
 
 static void add_string(lua_State *L) {
-  static const char *const kept[] = {"byte", "char",   "format",   "len",   "lower", "reverse",
-                                     "sub",  "upper",  "pack",     "unpack", "packsize", NULL};
+  static const char *const kept[] = {"byte",  "char", "len",    "lower",    "reverse", "sub",
+                                     "upper", "pack", "unpack", "packsize", NULL};
   lua_newtable(L);
   keep_fields(L, "string", kept);
   open_strings(L);
@@ -81,6 +81,23 @@ static void add_utf8(lua_State *L) {
   lua_setfield(L, -2, "utf8");
 }
 
+// Where Lua looks for the names of functions in messages ("bad argument #1 to 'string.rep'"). The template is on top.
+static void name_functions(lua_State *L) {
+  lua_newtable(L);
+  for (lua_pushnil(L); lua_next(L, -3);) {
+    if (lua_istable(L, -1)) {
+      lua_pushvalue(L, -2);
+      lua_insert(L, -2);
+      lua_rawset(L, -4);
+    } else {
+      lua_pop(L, 1);
+    }
+  }
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, LUA_GNAME);
+  lua_setfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+}
+
 void open_sandbox(lua_State *L, int sandbox) {
   luaL_requiref(L, LUA_GNAME, luaopen_base, 1);
   luaL_requiref(L, LUA_STRLIBNAME, luaopen_string, 1);
@@ -98,12 +115,11 @@ void open_sandbox(lua_State *L, int sandbox) {
   add_utf8(L);
   open_coroutine(L);
   lua_setfield(L, -2, "coroutine");
+  name_functions(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &template_key);
   // What Lua opened is out of reach from now on.
   lua_newtable(L);
   lua_rawseti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  lua_pushnil(L);
-  lua_setfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 }
 
 // Copies the table on top, one level deep, and leaves the copy there instead.

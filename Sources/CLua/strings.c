@@ -25,6 +25,14 @@ static int find_plain(lua_State *L, const char *s, size_t length, const char *p,
   return 2;
 }
 
+static int is_plain(const char *p, size_t length) {
+  static const char specials[] = {'^', '$', '*', '+', '?', '.', '(', '[', '%', '-'};
+  for (size_t i = 0; i < length; i++) {
+    if (memchr(specials, p[i], sizeof specials) != NULL) return 0;
+  }
+  return 1;
+}
+
 static int search(lua_State *L, int find) {
   size_t length, p_length;
   const char *s = luaL_checklstring(L, 1, &length);
@@ -34,7 +42,7 @@ static int search(lua_State *L, int find) {
     lua_pushnil(L);
     return 1;
   }
-  if (find && (lua_toboolean(L, 4) || strcspn(p, "^$*+?.([%-") == p_length)) {
+  if (find && (lua_toboolean(L, 4) || is_plain(p, p_length))) {
     return find_plain(L, s, length, p, p_length, start);
   }
   pattern_match m;
@@ -236,10 +244,7 @@ static int string_format(lua_State *L) {
     lua_call(L, 1, 1);
     lua_replace(L, argument);
   }
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_call(L, lua_gettop(L) - 1, 1);
-  return 1;
+  return lua_tocfunction(L, lua_upvalueindex(1))(L);  // in this frame, so that its errors name it
 }
 
 void open_strings(lua_State *L) {
@@ -248,7 +253,9 @@ void open_strings(lua_State *L) {
     {"gsub", string_gsub}, {"rep", string_rep},     {NULL, NULL},
   };
   luaL_setfuncs(L, functions, 0);
+  lua_getglobal(L, "string");
   lua_getfield(L, -1, "format");
+  lua_remove(L, -2);
   lua_getglobal(L, "tostring");  // ours: open_base has run
   lua_pushcclosure(L, string_format, 2);
   lua_setfield(L, -2, "format");

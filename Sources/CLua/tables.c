@@ -34,9 +34,8 @@ static int table_remove(lua_State *L) {
   clua_host *h = host_of(L);
   lua_Integer size = checked_length(L, 1);
   lua_Integer at = luaL_optinteger(L, 2, size);
-  if (lua_gettop(L) > 1) {
-    luaL_argcheck(L, (lua_Unsigned)size + 1u - (lua_Unsigned)at <= (lua_Unsigned)size + 1u, 2,
-                  "position out of bounds");
+  if (at != size) {
+    luaL_argcheck(L, (lua_Unsigned)at - 1u <= (lua_Unsigned)size, 2, "position out of bounds");
   }
   lua_geti(L, 1, at);
   for (; at < size; at++) {
@@ -86,7 +85,8 @@ static int table_concat(lua_State *L) {
     host_charge(L, h, 2 + (unsigned)(gap / 64));
     lua_geti(L, 1, i);
     if (!lua_isstring(L, -1)) {
-      return luaL_error(L, "invalid value (at index %I) in table for 'concat'", (LUAI_UACINT)i);
+      return luaL_error(
+        L, "invalid value (%s) at index %I in table for 'concat'", luaL_typename(L, -1), (LUAI_UACINT)i);
     }
     luaL_addvalue(&b);
     if (i == last) break;  // `last` may be the greatest integer
