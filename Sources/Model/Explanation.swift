@@ -49,6 +49,7 @@ extension Explanation {
   public init(_ facts: Facts) {
     let run = facts.run
     let since = Quantity.text(seconds: max(0, facts.now - run.queuedAt))
+    let agent = facts.agents.first { $0.id == run.agent }?.name ?? run.agent ?? "?"
     switch run.state {
     case .queued: self = Explanation.waiting(facts, since: since)
     case .leased, .building, .starting:
@@ -59,12 +60,12 @@ extension Explanation {
         default: "the agent is preparing it"
         }
       self.init(
-        summary: "run \(run.id) is pending: agent \(run.agent ?? "?") has it, and \(what)",
+        summary: "run \(run.id) is pending: agent \(agent) has it, and \(what)",
         facts: [run.message, Explanation.attemptFact(run)].compactMap { $0 },
         help: ["lunaport run logs \(run.id)"])
     case .running:
       self.init(
-        summary: "run \(run.id) is running on agent \(run.agent ?? "?")",
+        summary: "run \(run.id) is running on agent \(agent)",
         facts: [
           run.startedAt.map { "it started \(Quantity.text(seconds: max(0, facts.now - $0))) ago" },
           run.spec.timeout.map { "it is stopped after \(Quantity.text(seconds: $0))" },
