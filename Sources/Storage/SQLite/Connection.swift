@@ -23,9 +23,9 @@ final class Connection {
     }
     var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
     switch mode {
-    case .readWrite: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+    // Memory too: it follows from the path, and the flag for it would make a backup go to memory as well.
+    case .readWrite, .memory: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
     case .readOnly: flags |= SQLITE_OPEN_READONLY
-    case .memory: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY
     }
     var opened: OpaquePointer?
     let code = sqlite3_open_v2(path, &opened, flags, nil)

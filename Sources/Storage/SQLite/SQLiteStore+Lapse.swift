@@ -39,14 +39,14 @@ extension Transaction {
     let leases = try db.all(
       """
       SELECT seq FROM run INDEXED BY run_lease WHERE state BETWEEN 1 AND 4 AND lease_until <= ?
-      ORDER BY lease_until LIMIT ?
+      ORDER BY lease_until, seq LIMIT ?
       """,
       .real(now), .int(StoreLimits.lapseBatchMax)
     ) { $0.int(0) }
     let waits = try db.all(
       """
       SELECT seq FROM run INDEXED BY run_deadline WHERE state = 0 AND deadline IS NOT NULL AND deadline <= ?
-      ORDER BY deadline LIMIT ?
+      ORDER BY deadline, seq LIMIT ?
       """,
       .real(now), .int(StoreLimits.lapseBatchMax - leases.count)
     ) { $0.int(0) }

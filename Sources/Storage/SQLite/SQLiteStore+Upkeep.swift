@@ -17,33 +17,11 @@ extension SQLiteStore {
   }
 
   public func check() async throws(StoreError) -> [String] {
-    try await read { (db) throws(StoreError) in
-      var problems: [String] = []
-      do throws(StoreError) {
-        problems += try db.all("PRAGMA integrity_check(100)") { $0.text(0) }.filter { $0 != "ok" }
-        problems += try db.all("PRAGMA foreign_key_check") {
-          "row \($0.int(1)) of `\($0.text(0))` refers to a missing row of `\($0.text(2))`"
-        }
-        problems += try db.all(
-          """
-          SELECT q.entity || '/' || q.name, x.state, sum(x.n) FROM (
-            SELECT queue, state, reason, needs, n FROM tally WHERE n <> 0
-            UNION ALL
-            SELECT queue, state, iif(state = 6, coalesce(reason, 0), 0), iif(state = 0, needs, 0), -count(*)
-            FROM run GROUP BY 1, 2, 3, 4
-          ) x JOIN queue q ON q.id = x.queue GROUP BY x.queue, x.state, x.reason, x.needs HAVING sum(x.n) <> 0
-          """
-        ) { (row) throws(StoreError) in
-          "queue `\(row.text(0))` counts \(row.int(2)) \(try row.state(1).rawValue) runs too many"
-        }
-        problems += try db.all("SELECT id FROM run WHERE seq NOT IN (SELECT run FROM spec) LIMIT 100") {
-          "run `\($0.text(0))` has no spec"
-        }
-      } catch  where error.code == .corrupt {
-        // A file so damaged that the check itself stops.
-        problems.append(error.fact)
-      }
-      return problems
+    do throws(StoreError) {
+      return try await read { (db) throws(StoreError) in try db.contradictions() }
+    } catch  where error.code == .corrupt {
+      // So damaged that the check itself cannot go on.
+      return [error.fact]
     }
   }
 
@@ -64,5 +42,30 @@ extension SQLiteStore {
       throw error
     }
     try Files.rename(partial, to: path)
+  }
+}
+
+extension Connection {
+  fileprivate func contradictions() throws(StoreError) -> [String] {
+    var problems = try all("PRAGMA integrity_check(100)") { $0.text(0) }.filter { $0 != "ok" }
+    problems += try all("PRAGMA foreign_key_check") {
+      "row \($0.int(1)) of `\($0.text(0))` refers to a missing row of `\($0.text(2))`"
+    }
+    problems += try all(
+      """
+      SELECT q.entity || '/' || q.name, x.state, sum(x.n) FROM (
+        SELECT queue, state, reason, needs, n FROM tally WHERE n <> 0
+        UNION ALL
+        SELECT queue, state, iif(state = 6, coalesce(reason, 0), 0), iif(state = 0, needs, 0), -count(*)
+        FROM run GROUP BY 1, 2, 3, 4
+      ) x JOIN queue q ON q.id = x.queue GROUP BY x.queue, x.state, x.reason, x.needs HAVING sum(x.n) <> 0
+      """
+    ) { (row) throws(StoreError) in
+      "queue `\(row.text(0))` counts \(row.int(2)) \(try row.state(1).rawValue) runs too many"
+    }
+    problems += try all("SELECT id FROM run WHERE seq NOT IN (SELECT run FROM spec) LIMIT 100") {
+      "run `\($0.text(0))` has no spec"
+    }
+    return problems
   }
 }

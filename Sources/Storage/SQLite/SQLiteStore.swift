@@ -1,5 +1,6 @@
 import Glibc
 import Model
+import Synchronization
 
 /// A store in one SQLite database: WAL, every commit on disk before it is answered, one writer, readers beside it.
 public final class SQLiteStore: Store {
@@ -7,7 +8,8 @@ public final class SQLiteStore: Store {
   /// Nil for a store in memory, which has but the one connection.
   private let readers: Readers?
   private let hub: ChangeHub
-  private let lock: FolderLock?
+  /// Let go of by `close`. Nil in memory.
+  private let lock: Mutex<FolderLock?>
   /// Of the database; nil in memory.
   private let path: String?
 
@@ -27,7 +29,7 @@ public final class SQLiteStore: Store {
     writer = Writer(connection, hub: hub)
     readers = Readers(path: path)
     self.hub = hub
-    self.lock = lock
+    self.lock = Mutex(lock)
     self.path = path
   }
 
@@ -40,7 +42,7 @@ public final class SQLiteStore: Store {
     writer = Writer(connection, hub: hub)
     readers = nil
     self.hub = hub
-    lock = nil
+    lock = Mutex(nil)
     path = nil
   }
 
@@ -76,6 +78,7 @@ public final class SQLiteStore: Store {
     await writer.close()
     await readers?.close()
     hub.close()
+    lock.withLock { $0 = nil }
   }
 
   func write<T: Sendable>(
