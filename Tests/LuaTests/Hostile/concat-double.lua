@@ -1,3 +1,3 @@
--- ends: memory
+-- ends: memory|time
 local s = 'x'
 while true do s = s .. s end

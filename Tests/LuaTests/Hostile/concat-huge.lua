@@ -1,4 +1,4 @@
--- ends: memory
+-- ends: memory|time
 local t = {}
 for i = 1, 100 do t[i] = ('x'):rep(100000) end
 local s = table.concat(t)
