@@ -3,7 +3,8 @@ import Model
 /// Agents as the server knows them.
 public protocol AgentStore: Sendable {
   /// Registers an agent. The same entity and name is the same agent come back: it keeps its id, and is no longer told to
-  /// drain. What it holds is for its first report to renew.
+  /// drain. What it holds is for its first report to renew; what it was leased, did not start and does not hold (it died
+  /// before it could note the lease) is queued again at once.
   /// - Parameter id: an id for a new agent.
   func register(
     _ hello: AgentHello, id: String, entity: String, account: String, refusal: Coverage.Report?, now: Double

@@ -28,6 +28,30 @@ extension StoreSuite {
   }
 
   @Test(arguments: StoreKind.all)
+  func whatAnAgentComesBackWithoutIsQueuedAgainWhereNothingWasStarted(kind: StoreKind) async throws {
+    try await kind.with { store in
+      try await store.join("a1")
+      try await store.join("a2")
+      _ = try await store.enqueue(newRun(), newRun(), newRun(), newRun(), newRun())
+      let leased = try await store.lease("a1", cpu, room: 4)
+      let other = try await store.lease("a2", cpu)
+      _ = try await store.update("a1", leased[1], .building)
+      _ = try await store.update("a1", leased[2], .starting)
+      var back = hello("a1")
+      back.holding = [leased[3].holding]
+      _ = try await store.register(back, id: "a1", entity: "research", account: "robot", refusal: nil, now: 1_001)
+      var states: [RunState] = []
+      for run in leased + other { states.append(try await store.require(run.id).state) }
+      // What may have been started is not started again.
+      #expect(states == [.queued, .queued, .starting, .leased, .leased])
+      // The lost lease is worth nothing.
+      #expect(try await store.update("a1", leased[0], .starting, now: 1_002) != nil)
+      #expect(try await store.require(leased[0].id).state == .queued)
+      #expect(try await store.lease("a2", cpu, room: 4, now: 1_003).map(\.id) == [leased[0].id, leased[1].id])
+    }
+  }
+
+  @Test(arguments: StoreKind.all)
   func anAgentsStateIsKeptWithItsOfferAndRefusal(kind: StoreKind) async throws {
     try await kind.with { store in
       let refusal = Coverage.Report(

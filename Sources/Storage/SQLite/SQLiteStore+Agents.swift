@@ -22,6 +22,7 @@ extension SQLiteStore {
         .int(try transaction.advance("order")), .real(now))
       try transaction.write(agent)
       transaction.note(.agent(id: agent.id))
+      try transaction.release(of: agent.id, but: hello.holding, now: now)
       return agent
     }
   }

@@ -34,6 +34,24 @@ extension Transaction {
     return try db.whole(row)
   }
 
+  /// Ends the leases of an agent that it does not hold any more and under which nothing was started.
+  func release(of agent: String, but held: [Holding], now: Double) throws(StoreError) {
+    let held = Set(held)
+    let leases = try db.all(
+      """
+      SELECT seq, id, attempt, epoch FROM run INDEXED BY run_agent
+      WHERE state BETWEEN 1 AND 4 AND agent = ? AND state <= 2
+      """,
+      .text(agent)
+    ) { ($0.int(0), Holding(run: $0.text(1), attempt: $0.count(2), epoch: $0.int(3))) }
+    for (seq, holding) in leases where !held.contains(holding) {
+      try lapse(seq, now: now) { (run) throws(RunRefusal) in
+        try run.lapse(now: now)
+        return nil
+      }
+    }
+  }
+
   fileprivate func lapse(now: Double) throws(StoreError) -> Lapse {
     try ready(now: now)
     let leases = try db.all(
