@@ -93,7 +93,12 @@ extension Service {
       guard let status = try await store.agent(id), account.isMember(of: status.agent.entity),
         question.entity ?? status.agent.entity == status.agent.entity
       else { return nil }
-      if let queue = question.queue, !status.agent.queues.contains(queue) { return nil }
+      if let queue = question.queue {
+        // Either may name the entity or leave it out.
+        let id = QueueID(reference: queue, entity: question.entity ?? account.defaultEntity)
+        let polls = status.agent.queues.contains { QueueID(reference: $0, entity: status.agent.entity) == id }
+        if !polls { return nil }
+      }
       return ("agent", try Service.json(view(status)))
     default: return nil
     }
