@@ -31,7 +31,7 @@ let package = Package(
     .target(
       name: "Server", dependencies: ["CLinux", "CMicroHTTPD", "HTTP", "Hashing", "Model", "Scripting", "Storage"]),
     .target(name: "Processes", dependencies: ["CLinux"]),
-    .target(name: "Agent", dependencies: ["Client", "HTTP", "Model", "Processes", "Scripting", "CCrypto"]),
+    .target(name: "Agent", dependencies: ["CLinux", "Client", "HTTP", "Hashing", "Model", "Processes", "Scripting"]),
     .executableTarget(
       name: "benchmark-store", dependencies: ["Model", "Storage"], path: "Sources/Benchmarks/Store"),
     .executableTarget(
@@ -75,7 +75,12 @@ let package = Package(
       name: "ServerTests", dependencies: ["Server", "Client", "HTTP", "Hashing", "Model", "Scripting", "Storage"],
       exclude: ["schemathesis.sh"]),
     .testTarget(name: "ProcessesTests", dependencies: ["Processes"]),
-    .testTarget(name: "AgentTests", dependencies: ["Agent"]),
+    .target(
+      name: "AgentTesting", dependencies: ["Agent", "Model", "Processes", "Scripting"], path: "Tests/AgentTesting"),
+    .executableTarget(
+      name: "agent-fixture", dependencies: ["Agent", "AgentTesting", "Processes"], path: "Tests/AgentFixture"),
+    .testTarget(
+      name: "AgentTests", dependencies: ["Agent", "AgentTesting", "Hashing", "Model", "Processes", "Scripting"]),
     .testTarget(name: "CommandTests", dependencies: ["lunaport"], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6],

@@ -72,6 +72,11 @@ public enum Disk {
     if durable, fdatasync(file) != 0 { throw ProcessFailure(errno: errno, "write \(path)") }
   }
 
+  /// Writes `bytes` where the open `file` stands; `path` is for the error.
+  public static func append(_ file: Int32, _ bytes: [UInt8], _ path: String) throws(ProcessFailure) {
+    try write(file, bytes, path)
+  }
+
   static func write(_ file: Int32, _ bytes: [UInt8], _ path: String) throws(ProcessFailure) {
     var done = 0
     while done < bytes.count {
@@ -80,6 +85,18 @@ public enum Disk {
       guard put > 0 else { throw ProcessFailure(errno: errno, "write \(path)") }
       done += put
     }
+  }
+
+  /// Makes a copy that shares nothing with the original that a writer of either could change.
+  public static func copy(_ path: String, to copy: String, mode: UInt32) throws(ProcessFailure) {
+    let source = linux_open(path, O_RDONLY, 0)
+    guard source >= 0 else { throw ProcessFailure(errno: -source, "read \(path)") }
+    defer { close(source) }
+    let target = linux_open(copy, O_WRONLY | O_CREAT | O_EXCL, mode_t(mode))
+    guard target >= 0 else { throw ProcessFailure(errno: -target, "write \(copy)") }
+    defer { close(target) }
+    let result = linux_copy(source, target)
+    guard result == 0 else { throw ProcessFailure(errno: -result, "copy \(path) to \(copy)") }
   }
 
   /// Makes the folder and those above it. A folder that is there already is left as it is.

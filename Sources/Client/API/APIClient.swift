@@ -44,12 +44,12 @@ public struct APIClient: Sendable {
     return HTTPClient.Request(method, address(parts, query), headers: headers, body: body, timeout: timeout)
   }
 
-  /// Sends and gives any answer below 400.
+  /// Sends and gives any answer below 400, or of a status that the caller deals with.
   func answer(
     _ method: HTTPMethod, _ parts: [String], _ query: Query = [], body: HTTPClient.Body = .none,
-    type: String = "application/json", timeout: Duration? = .seconds(30)
+    type: String = "application/json", timeout: Duration? = .seconds(30), accepting status: Int? = nil
   ) async throws(APIError) -> HTTPClient.Response {
-    try await send(request(method, parts, query, body: body, type: type, timeout: timeout))
+    try await send(request(method, parts, query, body: body, type: type, timeout: timeout), accepting: status)
   }
 
   /// Gets what lies outside the API's own path, and needs no key.
@@ -57,11 +57,26 @@ public struct APIClient: Sendable {
     try await send(HTTPClient.Request(.get, "\(url)/\(path)"))
   }
 
-  private func send(_ request: HTTPClient.Request) async throws(APIError) -> HTTPClient.Response {
+  private func send(
+    _ request: HTTPClient.Request, accepting status: Int? = nil
+  ) async throws(APIError) -> HTTPClient.Response {
     let response: HTTPClient.Response
     do { response = try await http.send(request) } catch { throw .unreachable(error) }
-    guard response.status < 400 else { throw Self.refusal(request, response.status, response.body) }
+    guard response.status < 400 || response.status == status else {
+      throw Self.refusal(request, response.status, response.body)
+    }
     return response
+  }
+
+  /// Gets an answer into a file.
+  /// - Parameter stall: the longest time without a byte; there is no bound in all, for a slow line is no error.
+  func download(_ parts: [String], to path: String, stall: Duration = .seconds(60)) async throws(APIError) {
+    var request = request(.get, parts, [], body: .none, type: "", timeout: nil)
+    request.stallTimeout = stall
+    let response: HTTPClient.Response
+    do { response = try await http.download(request, to: path) } catch { throw .unreachable(error) }
+    // What a refusal says has gone into the file.
+    guard response.status < 400 else { throw Self.refusal(request, response.status, []) }
   }
 
   /// Sends and reads the answer as `Answer`.

@@ -255,6 +255,11 @@ public struct ErrorView: Sendable, Codable, Error {
     }
   }
   public var error: Body
+  /// Bytes that the server has, where a part of a log left a gap.
+  public var size: Int64?
 
-  public init(_ body: Body) { error = body }
+  public init(_ body: Body, size: Int64? = nil) {
+    error = body
+    self.size = size
+  }
 }

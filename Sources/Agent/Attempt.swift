@@ -1,0 +1,237 @@
+import Model
+import Processes
+import Scripting
+
+/// What all attempts of an agent share.
+struct Workshop: Sendable {
+  let settings: AgentSettings
+  let targets: [String: Target]
+  let folder: DataFolder
+  let journal: Journal
+  let sources: Sources
+  let builds: Builds
+  let connection: any ServerConnection
+  let session: Session
+  let reporter: Reporter
+  let roster: Roster
+  let prober: Prober
+  let clock: AgentClock
+  let log: AgentLog
+}
+
+/// One attempt from its lease to its end. Every step can be repeated from what the journal says, so that a new life of
+/// the agent goes on where the last one was cut off, and nothing is started twice.
+struct Attempt: Sendable {
+  let charge: Charge
+  let shop: Workshop
+  let output: Output
+
+  var lease: Lease { charge.lease }
+  var token: String { charge.token }
+  var work: String { shop.folder.work(token) }
+
+  init(_ charge: Charge, _ shop: Workshop) {
+    self.charge = charge
+    self.shop = shop
+    output = Output(
+      charge, preamble: "\(shop.folder.work(charge.token))/output", shop.connection, shop.session, shop.journal,
+      clock: shop.clock, log: shop.log)
+  }
+
+  /// How an attempt comes to an end without its program having done so.
+  enum Halt: Error {
+    /// It ended before its program started, or could not start.
+    case ended(Ending)
+    /// It is not ours any more: nobody wants to hear of it.
+    case dropped
+    /// The agent is stopping; a later life goes on.
+    case suspended
+  }
+
+  private var target: Target? { shop.targets[lease.spec.target] }
+
+  /// Carries the attempt out. Returns when it is over, or the task was cancelled.
+  func run() async {
+    var handle: Value?
+    var ending: Ending?
+    do throws(Halt) {
+      let progress = shop.journal[token]?.progress ?? Progress()
+      handle = progress.handle
+      ending = progress.ending
+      if ending == nil {
+        guard let target else {
+          throw .ended(
+            Ending(
+              .failed, .start,
+              message: "the agent has no driver of target `\(lease.spec.target)` any more"))
+        }
+        let found = try await obtain(target, progress)
+        handle = found
+        ending = try await watch(target, found)
+      }
+    } catch {
+      switch error {
+      case .ended(let end): ending = end
+      case .dropped: return await drop(handle)
+      case .suspended: return
+      }
+    }
+    guard let ending else { return }
+    await finish(ending, handle)
+  }
+
+  // MARK: To its handle
+
+  /// The handle of the attempt's program: the one it has, the one that an earlier start made, or that of a new start.
+  private func obtain(_ target: Target, _ progress: Progress) async throws(Halt) -> Value {
+    if let handle = progress.handle { return handle }
+    // An earlier life may have started it and died before it could note so.
+    if progress.intent, let handle = try await find(target) {
+      return try note(handle, target)
+    }
+    try heed()
+    let spec = try await Preparation(self, target).spec()
+    try heed()
+    charge.noteStarting()
+    switch await shop.reporter.settle([update(.starting)]) {
+    case .taken: break
+    case .refused(let refusal):
+      shop.log(event(.info, "given_up", "the server gave the run to nobody or to another agent: \(refusal)"))
+      throw .dropped
+    case .cancelled: throw .suspended
+    }
+    try heed()
+    keep { $0.intent = true }
+    return try note(try await start(target, spec), target)
+  }
+
+  /// Throws where a stop was asked for: nothing is started then.
+  func heed() throws(Halt) {
+    if Task.isCancelled { throw .suspended }
+    switch charge.cause {
+    case nil: return
+    case .person: throw .ended(Ending(.stopped, .stopped))
+    case .gone: throw .dropped
+    case .fence:
+      throw .ended(Ending(.failed, .start, message: "its agent could not renew the lease before the program started"))
+    case .timeout: throw .ended(Ending(.failed, .timeout))
+    }
+  }
+
+  private func note(_ handle: Value, _ target: Target) throws(Halt) -> Value {
+    let now = shop.clock.now()
+    keep {
+      $0.intent = true
+      $0.handle = handle
+      $0.handleVersion = target.driver.handleVersion
+      $0.startedAt = $0.startedAt ?? now
+    }
+    shop.roster.renewFence(charge)
+    shop.log(event(.info, "started", "run \(lease.name) started", ["target": target.name]))
+    return handle
+  }
+
+  /// Asks the target whether a start with this token took effect, for as long as it cannot tell.
+  private func find(_ target: Target) async throws(Halt) -> Value? {
+    do throws(DriverFailure) {
+      let token = token
+      return try await target.persist(.find, tries: nil) { (driver) throws(DriverFailure) in
+        try await driver.find(token: token)
+      }
+    } catch {
+      if Task.isCancelled || error.code == .cancelled { throw .suspended }
+      throw .ended(Attempt.failure(error))
+    }
+  }
+
+  private func start(_ target: Target, _ spec: Value) async throws(Halt) -> Value {
+    let secrets = try secrets(in: spec)
+    var backoff = Backoff(least: 0.2, most: 10)
+    var tries = Attempt.startTries
+    let token = token
+    while true {
+      let failure: DriverFailure
+      do throws(DriverFailure) {
+        return try await target.call(.start) { (driver) throws(DriverFailure) in
+          try await driver.start(spec, token: token, secrets: secrets)
+        }
+      } catch { failure = error }
+      if Task.isCancelled { throw .suspended }
+      tries -= 1
+      shop.log(
+        event(
+          .warning, "start_failed", "target `\(target.name)` could not start a run: \(failure.message)",
+          ["code": failure.code.rawValue]))
+      // A plugin that broke in the middle may have started it, whatever it says.
+      if failure.retry == .unknownEffect || failure.code == .bug {
+        if let handle = try await find(target) { return handle }
+        if failure.code == .bug { throw .ended(Attempt.failure(failure)) }
+      }
+      guard tries > 0, failure.retry != .never else { throw .ended(Attempt.failure(failure)) }
+      var wait = backoff.next(shop.clock.random())
+      if case .after(let seconds) = failure.retry { wait = min(max(seconds, 0.05), 300) }
+      shop.reporter.send(update(.starting, "trying again: \(failure.message)"))
+      await pause(wait)
+      try heed()
+    }
+  }
+
+  /// Starts tried before a run is given up: with the waits between, a target may be away for half a minute.
+  private static let startTries = 8
+
+  /// Sleeps, but not longer than until a stop is asked for.
+  private func pause(_ seconds: Double) async {
+    let clock = shop.clock
+    let nap = Task { try? await clock.sleep(seconds) }
+    charge.onStop { nap.cancel() }
+    await withTaskCancellationHandler {
+      await nap.value
+    } onCancel: {
+      nap.cancel()
+    }
+    charge.onStop(nil)
+  }
+
+  private func secrets(in spec: Value) throws(Halt) -> [String: Secret] {
+    var found: [String: Secret] = [:]
+    for name in Program.secrets(in: spec).sorted() {
+      do throws(SecretFailure) {
+        found[name] = try shop.settings.secrets.secret(name)
+      } catch {
+        throw .ended(Ending(.failed, .start, message: "\(error.message); \(error.hint)"))
+      }
+    }
+    return found
+  }
+
+  /// What a failure of the driver means for the run.
+  static func failure(_ failure: DriverFailure, _ reason: Reason = .start) -> Ending {
+    let message = failure.hint.map { "\(failure.message); \($0)" } ?? failure.message
+    return Ending(.failed, reason, message: message)
+  }
+
+  // MARK: -
+
+  func update(_ state: RunState, _ message: String? = nil, at: Double? = nil) -> RunUpdate {
+    RunUpdate(lease.holding, state: state, message: message, at: at ?? shop.clock.now())
+  }
+
+  func keep(_ body: (inout Progress) -> Void) {
+    do throws(ProcessFailure) {
+      try shop.journal.change(token, body)
+    } catch {
+      // The attempt goes on; a new life of the agent would find it one step earlier.
+      shop.log(event(.warning, "journal_failed", "\(error)"))
+    }
+  }
+
+  func event(
+    _ level: AgentEvent.Level, _ name: String, _ message: String, _ fields: [String: String] = [:]
+  ) -> AgentEvent {
+    var fields = fields
+    fields["run"] = lease.run
+    fields["attempt"] = String(lease.attempt)
+    fields["queue"] = lease.queue
+    return AgentEvent(level, name, message, fields)
+  }
+}

@@ -1,0 +1,74 @@
+import Client
+import Model
+
+/// The talk with a server over HTTP.
+public struct HTTPServerConnection: ServerConnection {
+  private let client: APIClient
+
+  public init(_ client: APIClient) { self.client = client }
+
+  public var address: String { client.url }
+
+  public func register(_ hello: AgentHello) async throws(ConnectionFailure) -> AgentWelcome {
+    do throws(APIError) { return try await client.register(hello) } catch { throw ConnectionFailure(error) }
+  }
+
+  public func lease(_ agent: String, _ request: LeaseRequest) async throws(ConnectionFailure) -> LeaseAnswer {
+    do throws(APIError) {
+      return try await client.lease(agent: agent, request)
+    } catch { throw ConnectionFailure(error, missing: .unknownAgent) }
+  }
+
+  public func report(_ agent: String, _ report: AgentReport) async throws(ConnectionFailure) -> AgentReceipt {
+    do throws(APIError) {
+      return try await client.report(agent: agent, report)
+    } catch { throw ConnectionFailure(error, missing: .unknownAgent) }
+  }
+
+  public func appendLog(
+    _ holding: Holding, at offset: Int64, _ bytes: [UInt8]
+  ) async throws(ConnectionFailure) -> Int64 {
+    let answer: APIClient.LogAnswer
+    do throws(APIError) {
+      answer = try await client.appendLog(holding, at: offset, bytes)
+    } catch { throw ConnectionFailure(error, missing: .stale) }
+    switch answer {
+    case .taken(let next): return next
+    case .gap(let size): throw .gap(size)
+    }
+  }
+
+  public func fetch(blob sha256: String, to path: String) async throws(ConnectionFailure) {
+    do throws(APIError) { try await client.getBlob(sha256, to: path) } catch { throw ConnectionFailure(error) }
+  }
+}
+
+extension ConnectionFailure {
+  /// - Parameter missing: what it means that there is nothing of that name.
+  init(_ error: APIError, missing: ConnectionFailure? = nil) {
+    switch error {
+    case .unreachable(let error):
+      // Whatever is wrong with the line or the server's certificate may be mended while the agent waits.
+      self = .unreachable("\(error.fact) (\(error.hint))")
+    case .unreadable(_, let url, let status, let fact):
+      // A proxy that has lost its server answers in its own words.
+      self = status >= 400 && status < 500 ? .invalid("\(url): \(fact)", []) : .unreachable("\(url): \(fact)")
+      if status == 404, let missing { self = missing }
+    case .refused(let status, let body):
+      let text = body.hint.map { "\(body.message) (\($0))" } ?? body.message
+      if let report = body.report {
+        self = .uncovered(report)
+      } else if body.code == "stale" {
+        self = .stale
+      } else if status == 401 || status == 403 {
+        self = .denied(text)
+      } else if status == 404, let missing {
+        self = missing
+      } else if error.isTransient {
+        self = .unreachable(text)
+      } else {
+        self = .invalid(text, body.problems ?? [])
+      }
+    }
+  }
+}

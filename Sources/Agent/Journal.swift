@@ -1,0 +1,206 @@
+import CLinux
+import FoundationEssentials
+import Glibc
+import Model
+import Processes
+import Synchronization
+
+/// What the agent must remember of one attempt across its own death.
+struct Held: Sendable, Hashable {
+  var lease: Lease
+  var progress = Progress()
+
+  var token: String { lease.token }
+}
+
+/// How far an attempt has come. Written at each step, so it is kept small.
+struct Progress: Sendable, Hashable, Codable {
+  /// The server has acknowledged `starting`, and the driver may have been asked to start it.
+  var intent = false
+  var handle: Value?
+  var handleVersion: Int?
+  /// When its program started; seconds since 1970.
+  var startedAt: Double?
+  /// Where the driver's output goes on, and how many bytes of the attempt's output the server has.
+  var cursor: Value?
+  var sent: Int64 = 0
+  /// Why it is being stopped.
+  var stop: StopCause?
+  /// How it ended; kept until the server has taken it.
+  var ending: Ending?
+  var endedAt: Double?
+}
+
+/// Why an attempt is stopped before its own end.
+enum StopCause: String, Sendable, Hashable, Codable {
+  /// A person asked for it.
+  case person
+  /// It took longer than it may.
+  case timeout
+  /// The server gave it to somebody else, or gave it up.
+  case gone
+  /// Its lease could not be renewed in time, and its owner lets it be started elsewhere.
+  case fence
+}
+
+/// The held attempts on disk: an append-only file of whole records, the newest of each attempt counting. It survives the
+/// death of the agent at any moment; what a power cut tears off is at most the last second.
+///
+/// A line that is not whole, or not readable, is skipped: the attempt then has its state of one record earlier, which
+/// every step of an attempt can be repeated from.
+final class Journal: Sendable {
+  private struct Line: Codable {
+    var token: String
+    /// Only in an attempt's first line: it never changes.
+    var lease: Lease?
+    /// nil: the attempt is over and done with.
+    var progress: Progress?
+  }
+
+  private struct State {
+    var file: Int32
+    var bytes: Int
+    var held: [String: Held]
+    var isDirty = false
+    /// A write failed half-way: what follows must not be glued to its torn line.
+    var isTorn = false
+  }
+
+  private let path: String
+  private let log: AgentLog
+  private let state: Mutex<State>
+
+  /// Bytes from which on the file is written anew with only what is held, where that is much less.
+  private let compactFrom: Int
+  /// How many times larger than what it holds the file may get.
+  private static let slack = 4
+  /// Bytes that a held attempt usually takes.
+  private static let usualBytes = 2_048
+
+  /// Opens the journal, and reads what an earlier life has left in it.
+  init(_ path: String, compactFrom: Int = 4 << 20, log: @escaping AgentLog) throws(ProcessFailure) {
+    self.path = path
+    self.compactFrom = compactFrom
+    self.log = log
+    var held: [String: Held] = [:]
+    var skipped = 0
+    let decoder = JSONDecoder()
+    for line in (Disk.read(path, limit: .max) ?? []).split(separator: UInt8(ascii: "\n")) {
+      guard let line = try? decoder.decode(Line.self, from: Data(line)) else {
+        skipped += 1
+        continue
+      }
+      Journal.apply(line, to: &held)
+    }
+    if skipped > 0 {
+      log(
+        AgentEvent(
+          .warning, "journal_damaged", "\(skipped) lines of the journal were not whole and are skipped",
+          ["path": path]))
+    }
+    // Written anew at each start: it is short, and a torn line at its end must not be continued.
+    let file = try Journal.rewrite(path, held)
+    state = Mutex(State(file: file.descriptor, bytes: file.bytes, held: held))
+  }
+
+  deinit { state.withLock { _ = close($0.file) } }
+
+  /// Every attempt that is held, in the order of their tokens.
+  var all: [Held] { state.withLock { $0.held.values.sorted { $0.token < $1.token } } }
+
+  subscript(token: String) -> Held? { state.withLock { $0.held[token] } }
+
+  func put(_ held: [Held]) throws(ProcessFailure) {
+    try write(held.map { Line(token: $0.token, lease: $0.lease, progress: $0.progress) })
+  }
+
+  /// Notes how far an attempt has come. One that is not held stays unknown.
+  func change(_ token: String, _ body: (inout Progress) -> Void) throws(ProcessFailure) {
+    let changed = state.withLock { state -> Progress? in
+      guard let old = state.held[token]?.progress else { return nil }
+      var new = old
+      body(&new)
+      return new == old ? nil : new
+    }
+    if let changed { try write([Line(token: token, lease: nil, progress: changed)]) }
+  }
+
+  func remove(_ token: String) throws(ProcessFailure) {
+    try write([Line(token: token, lease: nil, progress: nil)])
+  }
+
+  /// Puts on disk what was written since the last time; to be called every second or so.
+  func sync() {
+    let file = state.withLock { state -> Int32? in
+      guard state.isDirty else { return nil }
+      state.isDirty = false
+      let copy = linux_duplicate(state.file, 3)
+      return copy >= 0 ? copy : nil
+    }
+    guard let file else { return }
+    fdatasync(file)
+    close(file)
+  }
+
+  private func write(_ lines: [Line]) throws(ProcessFailure) {
+    if lines.isEmpty { return }
+    let bytes = try Journal.encode(lines)
+    let result = state.withLock { state -> Result<Void, ProcessFailure> in
+      // Memory first: an attempt goes on though the disk is full; it is only found again with less.
+      for line in lines { Journal.apply(line, to: &state.held) }
+      defer { state.isDirty = true }
+      return Result { () throws(ProcessFailure) in
+        let mustRewrite = state.isTorn
+        state.isTorn = true
+        if mustRewrite
+          || (state.bytes > compactFrom && state.bytes > Journal.slack * state.held.count * Journal.usualBytes)
+        {
+          let file = try Journal.rewrite(path, state.held)
+          close(state.file)
+          state.file = file.descriptor
+          state.bytes = file.bytes
+        } else {
+          try Disk.append(state.file, bytes, path)
+          state.bytes += bytes.count
+        }
+        state.isTorn = false
+      }
+    }
+    try result.get()
+  }
+
+  private static func apply(_ line: Line, to held: inout [String: Held]) {
+    if let progress = line.progress {
+      if let lease = line.lease { held[line.token] = Held(lease: lease) }
+      held[line.token]?.progress = progress
+    } else {
+      held[line.token] = nil
+    }
+  }
+
+  private static func encode(_ lines: [Line]) throws(ProcessFailure) -> [UInt8] {
+    let encoder = JSONEncoder()
+    var bytes: [UInt8] = []
+    for line in lines {
+      guard let data = try? encoder.encode(line) else {
+        throw ProcessFailure(.invalid, "run \(line.token) cannot be written into the journal")
+      }
+      bytes += data
+      bytes.append(UInt8(ascii: "\n"))
+    }
+    return bytes
+  }
+
+  private static func rewrite(
+    _ path: String, _ held: [String: Held]
+  ) throws(ProcessFailure) -> (descriptor: Int32, bytes: Int) {
+    let bytes = try encode(
+      held.values.sorted { $0.token < $1.token }.map {
+        Line(token: $0.token, lease: $0.lease, progress: $0.progress)
+      })
+    try Disk.replace(path, with: bytes, durable: true)
+    let file = linux_open(path, O_WRONLY | O_APPEND, 0)
+    guard file >= 0 else { throw ProcessFailure(.system, "cannot open \(path)") }
+    return (file, bytes.count)
+  }
+}

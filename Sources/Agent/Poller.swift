@@ -1,0 +1,106 @@
+import Model
+import Scripting
+import Synchronization
+
+/// Asks a target where its runs stand, all that are due in one call.
+final class Poller: Sendable {
+  private struct Entry {
+    var charge: Charge
+    var handle: Value
+    var due: Double
+    var interval: Double
+  }
+  private let entries = Mutex<[String: Entry]>([:])
+  private let bell = Bell()
+  private let clock: AgentClock
+  private let target: String
+
+  /// Seconds to the first look at a run that was just started, and to the next ones: each time longer, up to the
+  /// driver's own interval. Targets that notice an end by themselves wake us before.
+  private static let firstSeconds = 0.1
+  private static let growth = 1.6
+  private let mostSeconds: Double
+  /// Seconds by which looks are put together: one call for many runs.
+  private static let gridSeconds = 0.25
+  /// Handles in one call.
+  private static let batchMax = 500
+
+  init(_ target: String, mostSeconds: Double, clock: AgentClock) {
+    self.target = target
+    self.mostSeconds = max(mostSeconds, Poller.firstSeconds)
+    self.clock = clock
+  }
+
+  /// Looks at a run from now on.
+  /// - Parameter soon: at once; else after the usual first wait.
+  func add(_ charge: Charge, _ handle: Value, soon: Bool) {
+    let due = soon ? 0 : clock.uptime() + Poller.firstSeconds
+    entries.withLock {
+      $0[charge.token] = Entry(charge: charge, handle: handle, due: due, interval: Poller.firstSeconds)
+      // Its end may have been noticed before it was watched, while nobody could be woken.
+      if charge.hasEnded { $0[charge.token]?.due = 0 }
+    }
+    bell.ring()
+  }
+
+  func remove(_ token: String) { entries.withLock { _ = $0.removeValue(forKey: token) } }
+
+  /// Looks at a run at once, and often again for a while. Gives false where it does not watch it.
+  @discardableResult
+  func wake(_ token: String) -> Bool {
+    let isOurs = entries.withLock { entries in
+      guard entries[token] != nil else { return false }
+      entries[token]?.due = 0
+      entries[token]?.interval = Poller.firstSeconds
+      return true
+    }
+    if isOurs { bell.ring() }
+    return isOurs
+  }
+
+  func run(_ target: Target) async {
+    while !Task.isCancelled {
+      let now = clock.uptime()
+      let (due, next) = entries.withLock { entries in
+        var due: [Entry] = []
+        var next: Double?
+        for (token, entry) in entries {
+          if entry.due <= now, due.count < Poller.batchMax {
+            // Before the call, so that a wake during it is not lost.
+            entries[token]?.interval = min(entry.interval * Poller.growth, mostSeconds)
+            entries[token]?.due = Poller.onGrid(now + entry.interval)
+            due.append(entry)
+          } else {
+            next = min(next ?? entry.due, entry.due)
+          }
+        }
+        return (due, next)
+      }
+      if due.isEmpty {
+        await bell.wait(next.map { $0 - now }, clock)
+      } else {
+        await look(due, target)
+      }
+    }
+  }
+
+  private static func onGrid(_ time: Double) -> Double { (time / gridSeconds).rounded(.up) * gridSeconds }
+
+  private func look(_ due: [Entry], _ target: Target) async {
+    let handles = due.map(\.handle)
+    do throws(DriverFailure) {
+      let rows = try await target.call(.poll) { (driver) throws(DriverFailure) in try await driver.poll(handles) }
+      for (entry, row) in zip(due, rows) { entry.charge.tell(row) }
+    } catch {
+      if due.count > 1, error.retry == .never {
+        // One handle that the driver cannot read must not blind us for the others.
+        for entry in due { await look([entry], target) }
+        return
+      }
+      // What cannot be seen is not lost: it is looked for again, ever more rarely.
+      for entry in due {
+        entry.charge.tell(Observation(.unknown, message: "target `\(self.target)` cannot be asked: \(error.message)"))
+      }
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import FoundationEssentials
+import Model
+import Processes
+import Scripting
+
+/// All that comes before the start of a program: its source, its environment or image, its resource document, and the
+/// target's own document made of them. May be repeated.
+struct Preparation: Sendable {
+  let attempt: Attempt
+  let target: Target
+
+  init(_ attempt: Attempt, _ target: Target) {
+    self.attempt = attempt
+    self.target = target
+  }
+
+  private var shop: Workshop { attempt.shop }
+  private var lease: Lease { attempt.lease }
+
+  /// The target's document. A stop asked for meanwhile ends it at once.
+  func spec() async throws(Attempt.Halt) -> Value {
+    let task = Task { () async -> Result<Value, Attempt.Halt> in
+      do throws(Attempt.Halt) { return .success(try await prepare()) } catch { return .failure(error) }
+    }
+    attempt.charge.onStop { task.cancel() }
+    let result = await withTaskCancellationHandler {
+      await task.value
+    } onCancel: {
+      task.cancel()
+    }
+    attempt.charge.onStop(nil)
+    // A cancelled step fails in its own words; why it was cancelled counts.
+    try attempt.heed()
+    return try result.get()
+  }
+
+  private func prepare() async throws(Attempt.Halt) -> Value {
+    let source = lease.spec.source
+    var request = PlanRequest(
+      run: lease.run, name: lease.name, attempt: lease.attempt, entity: lease.entity, project: lease.project,
+      queue: lease.queue, author: lease.author, job: lease.spec.job?.reference, command: lease.spec.command,
+      environment: [:], resource: lease.spec.resource, timeout: lease.spec.timeout, fenced: lease.spec.retriesLost)
+    if source.kind == .image {
+      request.environment = Program.environment(lease, configFile: nil)
+    } else {
+      guard source.kind == .code, let digest = source.manifest else {
+        throw .ended(
+          Ending(.failed, .start, message: "this agent cannot fetch the source of a \(source.kind.rawValue) job"))
+      }
+      try await unpack(digest, &request)
+    }
+    do throws(Program.MacroFailure) {
+      request.resource = try Program.fill(
+        lease.spec.resource,
+        Program.macros(lease, image: request.image, environment: shop.settings.macros))
+    } catch {
+      throw .ended(Ending(.failed, .start, message: "\(error.message); \(error.hint)"))
+    }
+    let ready = request
+    do throws(DriverFailure) {
+      return try await target.persist(.plan, tries: 3) { (driver) throws(DriverFailure) in try await driver.plan(ready)
+      }
+    } catch { throw .ended(Attempt.failure(error)) }
+  }
+
+  /// Gives the attempt its folder, its environment or image, and its command.
+  private func unpack(_ digest: String, _ request: inout PlanRequest) async throws(Attempt.Halt) {
+    if await !shop.sources.has(digest) {
+      shop.reporter.send(attempt.update(.building, "fetching the source"))
+    }
+    let (folder, manifest) = try await take(digest)
+    var result = BuildResult()
+    var halt: Attempt.Halt?
+    do throws(Attempt.Halt) {
+      if target.takesFolders {
+        let own = "\(attempt.work)/source"
+        do throws(ProcessFailure) {
+          // An earlier life may have left a part of it.
+          try Disk.remove(own)
+          try Sources.copy(manifest, from: folder, to: own)
+        } catch { throw .ended(Ending(.failed, .start, message: "\(error)")) }
+        request.folder = own
+      }
+      if !target.takesFolders || lease.spec.source.needsEnvironment { result = try await build(folder) }
+    } catch { halt = error }
+    await shop.sources.release(digest)
+    if let halt { throw halt }
+    request.prefix = result.prefix
+    request.image = result.image
+    guard let own = request.folder else {
+      request.environment = Program.environment(lease, configFile: nil)
+      return
+    }
+    request.environment = Program.environment(lease, configFile: try config())
+    request.command = Program.command(
+      lease.spec.command, in: own, prefix: result.prefix,
+      path: BaseEnvironment.current()["PATH"] ?? BaseEnvironment.defaultPath)
+  }
+
+  /// Gets the source, for as long as only the network is in the way.
+  private func take(_ digest: String) async throws(Attempt.Halt) -> (folder: String, manifest: Manifest) {
+    var backoff = Backoff(least: 0.5, most: 10)
+    while true {
+      do throws(SourceFailure) {
+        return try await shop.sources.take(digest)
+      } catch {
+        try attempt.heed()
+        guard error.isPassing else { throw .ended(Ending(.failed, .start, message: error.message)) }
+        shop.reporter.send(attempt.update(.building, "trying again: \(error.message)"))
+      }
+      try? await shop.clock.sleep(backoff.next(shop.clock.random()))
+      try attempt.heed()
+    }
+  }
+
+  /// The run's config as a JSON file. Runs without one share an empty one.
+  private func config() throws(Attempt.Halt) -> String {
+    let config = lease.spec.overrides.runConfig ?? [:]
+    let path = config.isEmpty ? "\(shop.folder.root)/empty.json" : "\(attempt.work)/config.json"
+    if config.isEmpty, Disk.exists(path) { return path }
+    do throws(ProcessFailure) {
+      try Disk.replace(path, with: Array(Value.object(config).json(pretty: true).utf8) + [10], mode: 0o644)
+    } catch { throw .ended(Ending(.failed, .start, message: "\(error)")) }
+    return path
+  }
+
+  private func build(_ folder: String) async throws(Attempt.Halt) -> BuildResult {
+    let source = lease.spec.source
+    let candidates = shop.settings.builders.filter {
+      $0.sources.contains(source.kind) && $0.targets.contains(target.name)
+    }
+    let healthy = Set(shop.prober.offer.builders.filter { $0.probe.health == .healthy }.map(\.name))
+    guard let builder = candidates.first(where: { healthy.contains($0.name) }) ?? candidates.first else {
+      throw .ended(
+        Ending(
+          .failed, .build, message: "no builder makes \(source.kind.rawValue) jobs for target `\(target.name)`"))
+    }
+    shop.reporter.send(attempt.update(.building, "building with \(builder.name)"))
+    try? Disk.makeFolder(attempt.work)
+    let output = attempt.output
+    if Disk.exists("\(attempt.work)/output") { output.print(Array("\n[the agent came back and builds again]\n".utf8)) }
+    // People look on while it builds.
+    let follower = Task { await output.follow(nil, nil) }
+    let result = await outcome(builder, folder)
+    follower.cancel()
+    await follower.value
+    return try result.get()
+  }
+
+  private func outcome(_ builder: any Builder, _ folder: String) async -> Result<BuildResult, Attempt.Halt> {
+    do throws(Attempt.Halt) { return .success(try await build(folder, with: builder)) } catch { return .failure(error) }
+  }
+
+  private func build(_ folder: String, with builder: any Builder) async throws(Attempt.Halt) -> BuildResult {
+    let source = lease.spec.source
+    let request = BuildRequest(
+      source: source, target: target.name, folder: folder,
+      requirements: source.requirements.flatMap { Disk.text("\(folder)/\($0)") })
+    let tail = Tail()
+    let output = attempt.output
+    var backoff = Backoff(least: 1, most: 10)
+    var tries = Preparation.buildTries
+    while true {
+      do throws(DriverFailure) {
+        let key = try await builder.key(request)
+        return try await shop.builds.build(request, key: key, with: builder) { bytes in
+          output.print(bytes)
+          tail.add(bytes)
+        }
+      } catch {
+        try attempt.heed()
+        tries -= 1
+        shop.log(
+          attempt.event(.warning, "build_failed", "builder `\(builder.name)` failed: \(error.message)"))
+        guard tries > 0, error.retry != .never, error.code != .bug else {
+          var ending = Attempt.failure(error, .build)
+          let last = tail.text
+          if !last.isEmpty { ending.message = "\(ending.message ?? "the build failed")\n\(last)" }
+          throw .ended(ending)
+        }
+        var wait = backoff.next(shop.clock.random())
+        if case .after(let seconds) = error.retry { wait = min(max(seconds, 0.05), 300) }
+        try? await shop.clock.sleep(wait)
+        try attempt.heed()
+      }
+    }
+  }
+
+  /// Builds tried where a failure may pass, such as a package index that does not answer.
+  private static let buildTries = 3
+}

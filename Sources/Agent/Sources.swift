@@ -1,0 +1,197 @@
+import CLinux
+import FoundationEssentials
+import Glibc
+import Hashing
+import Model
+import Processes
+
+/// Why a source could not be put on the disk.
+struct SourceFailure: Error, Sendable, Hashable {
+  var message: String
+  /// The same call may succeed later: the server was away.
+  var isPassing = false
+}
+
+/// Unpacked sources, one for each digest, read by all runs and changed by none; each attempt works in a copy of its own.
+///
+/// A source is fetched once, however many runs wait for it; every byte is verified by its hash before it is used.
+actor Sources {
+  private let folder: String
+  private let connection: any ServerConnection
+  private var fetching: [String: Task<Void, any Error>] = [:]
+  /// Attempts that are copying from it or building with it, by digest.
+  private var users: [String: Int] = [:]
+
+  /// Files that are fetched at one time.
+  private static let parallel = 8
+  /// Bytes that unpacked sources may take before those are removed that were not used the longest.
+  private static let bytesMax: Int64 = 10 << 30
+
+  init(_ folder: String, _ connection: any ServerConnection) {
+    self.folder = folder
+    self.connection = connection
+  }
+
+  private func path(_ digest: String) -> String { "\(folder)/\(digest)" }
+  private func marker(_ digest: String) -> String { "\(folder)/\(digest).json" }
+
+  /// Whether a source is here already.
+  func has(_ digest: String) -> Bool { Disk.exists(marker(digest)) }
+
+  /// Makes sure that a source is here, and keeps it until `release`. Gives its folder and what is in it.
+  func take(_ digest: String) async throws(SourceFailure) -> (folder: String, manifest: Manifest) {
+    guard digest.utf8.count == 64, digest.utf8.allSatisfy({ $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ".") }) else {
+      throw SourceFailure(message: "`\(digest)` is no digest of a source")
+    }
+    users[digest, default: 0] += 1
+    do {
+      if !has(digest) { try await fetchOnce(digest) }
+      guard let bytes = Disk.read(marker(digest)),
+        let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes))
+      else { throw SourceFailure(message: "the unpacked source \(digest) has no readable manifest") }
+      // Its age is when it was last used.
+      utimes(marker(digest), nil)
+      return (path(digest), manifest)
+    } catch {
+      release(digest)
+      throw error as? SourceFailure
+        ?? SourceFailure(message: error is CancellationError ? "cancelled" : "\(error)", isPassing: true)
+    }
+  }
+
+  func release(_ digest: String) {
+    users[digest, default: 1] -= 1
+    if users[digest] == 0 { users[digest] = nil }
+  }
+
+  private func fetchOnce(_ digest: String) async throws {
+    if let task = fetching[digest] { return try await task.value }
+    let task = Task { try await fetch(digest) }
+    fetching[digest] = task
+    defer { fetching[digest] = nil }
+    // Others may wait for it too: it is finished even where this run is stopped.
+    try await task.value
+    makeRoom()
+  }
+
+  private func fetch(_ digest: String) async throws {
+    let draft = "\(folder)/\(digest).new"
+    try Disk.remove(draft)
+    try Disk.remove(path(digest))
+    try Disk.makeFolder(draft)
+    do {
+      let list = "\(folder)/\(digest).list"
+      try await download(digest, to: list)
+      guard let bytes = Disk.read(list), let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes))
+      else { throw SourceFailure(message: "the manifest \(digest) of the source cannot be read") }
+      if let problem = manifest.problem { throw SourceFailure(message: "the source is refused: \(problem)") }
+      try await unpack(manifest, into: draft)
+      guard rename(draft, path(digest)) == 0 else { throw SourceFailure(message: "cannot move \(draft) into place") }
+      // The manifest comes last: where it is, all of the source is.
+      guard rename(list, marker(digest)) == 0 else { throw SourceFailure(message: "cannot move \(list) into place") }
+    } catch {
+      try? Disk.remove(draft)
+      try? Disk.remove("\(folder)/\(digest).list")
+      throw error
+    }
+  }
+
+  private nonisolated func unpack(_ manifest: Manifest, into draft: String) async throws {
+    try Sources.makeFolders(manifest, in: draft)
+    var files = manifest.files.filter { $0.link == nil }[...]
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<Sources.parallel {
+        guard let file = files.popFirst() else { break }
+        group.addTask { try await self.put(file, into: draft) }
+      }
+      while try await group.next() != nil {
+        if let file = files.popFirst() { group.addTask { try await self.put(file, into: draft) } }
+      }
+    }
+    for file in manifest.files {
+      guard let target = file.link else { continue }
+      guard symlink(target, "\(draft)/\(file.path)") == 0 else {
+        throw SourceFailure(message: "cannot make link \(file.path): \(String(cString: strerror(errno)))")
+      }
+    }
+  }
+
+  private nonisolated func put(_ file: Manifest.File, into draft: String) async throws {
+    let path = "\(draft)/\(file.path)"
+    if file.size == 0 { try Disk.write(path, []) } else { try await download(file.sha256, to: path) }
+    guard Disk.size(path) == file.size else {
+      throw SourceFailure(message: "the server sent another size of file \(file.path)")
+    }
+    chmod(path, file.executable ? 0o555 : 0o444)
+  }
+
+  /// Fetches a blob and verifies it.
+  private nonisolated func download(_ sha256: String, to path: String) async throws {
+    do throws(ConnectionFailure) {
+      try await connection.fetch(blob: sha256, to: path)
+    } catch {
+      throw SourceFailure(
+        message: "the source cannot be fetched from the server: \(error.message)", isPassing: error.isPassing)
+    }
+    var hash = try Hash(.sha256)
+    var offset: Int64 = 0
+    while true {
+      guard let bytes = Disk.read(path, from: offset, limit: 1 << 20) else {
+        throw SourceFailure(message: "cannot read \(path)")
+      }
+      if bytes.isEmpty { break }
+      hash.update(bytes)
+      offset += Int64(bytes.count)
+    }
+    guard hash.finish().hex == sha256 else {
+      // Bytes that were damaged on their way may come whole the next time.
+      throw SourceFailure(message: "what the server sent for \(sha256) has another hash", isPassing: true)
+    }
+  }
+
+  private static func makeFolders(_ manifest: Manifest, in root: String) throws(ProcessFailure) {
+    var made: Set<Substring> = []
+    for file in manifest.files {
+      guard let slash = file.path.lastIndex(of: "/"), made.insert(file.path[..<slash]).inserted else { continue }
+      try Disk.makeFolder("\(root)/\(file.path[..<slash])")
+    }
+  }
+
+  // MARK: Copies
+
+  /// Copies a source into a new folder. Nothing is shared with the original: a program may do to its files what it likes.
+  nonisolated static func copy(_ manifest: Manifest, from folder: String, to copy: String) throws(ProcessFailure) {
+    try Disk.makeFolder(copy)
+    try makeFolders(manifest, in: copy)
+    for file in manifest.files {
+      let target = "\(copy)/\(file.path)"
+      if let link = file.link {
+        guard symlink(link, target) == 0 else { throw ProcessFailure(.system, "cannot make link \(target)") }
+      } else {
+        try Disk.copy("\(folder)/\(file.path)", to: target, mode: file.executable ? 0o755 : 0o644)
+      }
+    }
+  }
+
+  // MARK: Room
+
+  /// Removes what was not used the longest, where sources take more room than they may.
+  private func makeRoom() {
+    var all: [(digest: String, size: Int64, used: Int)] = []
+    for name in Disk.names(in: folder) where name.hasSuffix(".json") {
+      let digest = String(name.dropLast(5))
+      var status = stat()
+      guard stat(marker(digest), &status) == 0, let bytes = Disk.read(marker(digest)),
+        let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes))
+      else { continue }
+      all.append((digest, manifest.size, status.st_mtim.tv_sec))
+    }
+    var total = all.reduce(0) { $0 + $1.size }
+    for source in all.sorted(by: { $0.used < $1.used }) where total > Sources.bytesMax && users[source.digest] == nil {
+      // The manifest first: without it the rest is what an interrupted fetch leaves.
+      unlink(marker(source.digest))
+      try? Disk.remove(path(source.digest))
+      total -= source.size
+    }
+  }
+}

@@ -1,5 +1,0 @@
-import Testing
-
-@testable import Agent
-
-@Test func seed() { #expect(Bool(true)) }
