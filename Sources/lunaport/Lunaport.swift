@@ -28,7 +28,7 @@ struct Lunaport: Sendable {
         """,
       version: Self.version, lists: lists,
       commands: [
-        serveCommand, checkCommand, planCommand, diffCommand, launchCommand, jobCommand, queueCommand, runCommand,
+        upCommand, serveCommand, agentCommand, checkCommand, planCommand, diffCommand, launchCommand, jobCommand, queueCommand, runCommand,
         explainCommand,
         agentsCommand, pluginCommand, keyCommand, loginCommand, doctorCommand,
       ])
