@@ -28,7 +28,8 @@ struct Lunaport: Sendable {
         """,
       version: Self.version, lists: lists,
       commands: [
-        upCommand, serveCommand, agentCommand, checkCommand, planCommand, diffCommand, launchCommand, jobCommand, queueCommand, runCommand,
+        upCommand, serveCommand, agentCommand, checkCommand, planCommand, diffCommand, launchCommand, jobCommand,
+        queueCommand, runCommand,
         explainCommand,
         agentsCommand, pluginCommand, keyCommand, loginCommand, doctorCommand,
       ])

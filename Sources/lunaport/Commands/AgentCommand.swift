@@ -16,8 +16,10 @@ struct AgentOptions: Sendable {
       help: needsQueues
         ? "A queue to poll, NAME or ENTITY/NAME; may be given again."
         : "A queue for the agent to poll, and no others; may be given again.")
-    maxJobs = declare.option("max-jobs", .integer(1...10_000), help: "Runs at a time; what this machine holds if nothing is said.")
-    name = declare.option("name", .string, help: "Name of the agent; made of the machine's and the data folder's if nothing is said.")
+    maxJobs = declare.option(
+      "max-jobs", .integer(1...10_000), help: "Runs at a time; what this machine holds if nothing is said.")
+    name = declare.option(
+      "name", .string, help: "Name of the agent; made of the machine's and the data folder's if nothing is said.")
     macros = declare.options(
       "macro", .string, placeholder: "variable",
       help: "A variable of this environment that queues may use as ${NAME}; may be given again.")

@@ -89,7 +89,8 @@ struct AgentFailure: CommandFailure {
         + "(\(report.refused.sorted().joined(separator: ", ")))"
       return (problems + [FailureText(message: title).rendered(on: terminal)]).joined(separator: "\n\n")
     case .denied(let message):
-      return FailureText(message: message, help: ["run 'lunaport login', or set LUNAPORT_API_KEY"]).rendered(on: terminal)
+      return FailureText(message: message, help: ["run 'lunaport login', or set LUNAPORT_API_KEY"]).rendered(
+        on: terminal)
     case .invalid(let message, let problems):
       guard problems.isEmpty else {
         return problems.map { ProblemText($0).rendered(on: terminal) }.joined(separator: "\n\n")
@@ -97,7 +98,8 @@ struct AgentFailure: CommandFailure {
       return FailureText(message: message).rendered(on: terminal)
     case .busy(let folder, let process):
       return FailureText(
-        message: "another agent works on \(folder) (process \(process))", help: ["give this one another folder: --data DIR"]
+        message: "another agent works on \(folder) (process \(process))",
+        help: ["give this one another folder: --data DIR"]
       ).rendered(on: terminal)
     case .failed(let message): return FailureText(message: message).rendered(on: terminal)
     }
