@@ -1,7 +1,6 @@
 import Arguments
 import Glibc
 import Model
-import Processes
 import Scripting
 import Server
 import Storage
@@ -56,12 +55,13 @@ extension Lunaport {
     let warn: @Sendable (String) -> Void = { log.write("warning", $0, from: "server") }
     let read = ConfigurationLoader(queues: queues, plugins: plugins).source
     let newest = NewestReading()
-    let hooks = hooks(plugins: plugins, data: data, newest, log)
+    let hooks = PluginHooks(plugins: plugins, data: data, now: now, log: warn)
     do {
       let server = try await Server.start(
         Server.Options(data: data, listen: values[options.listen], watched: [queues, plugins]),
         source: { created in
           let configuration = await read(created)
+          hooks.take(configuration)
           newest.take(configuration)
           if !configuration.hasErrors { onReading(configuration) }
           return configuration
@@ -83,21 +83,6 @@ extension Lunaport {
     }
   }
 
-  /// Calls queues' hooks; nil where this machine cannot run plugins.
-  private func hooks(
-    plugins: String, data: String, _ newest: NewestReading, _ log: LogLines
-  ) -> LuaHooks? {
-    do {
-      let host = PluginHost(
-        plugins: plugins, data: "\(data)/hooks", processes: try Processes(root: "\(data)/hooks/runs"),
-        environment: BaseEnvironment.current(), now: now, log: { log.write("info", $0, from: "hook") })
-      return LuaHooks(host: host) { newest.good }
-    } catch {
-      log.write("warning", "hooks are not called: \(error.message)", from: "server")
-      return nil
-    }
-  }
-
   /// Waits for SIGINT or SIGTERM. The next one ends the process at once.
   func stopAsked(_ stops: AsyncStream<Int32>, _ log: LogLines) async {
     for await number in stops {
@@ -111,18 +96,11 @@ extension Lunaport {
 
 /// What the newest reading of the files gave, in service or not.
 private final class NewestReading: Sendable {
-  private let state = Mutex((newest: Configuration(), good: Configuration()))
+  private let state = Mutex(Configuration())
 
-  var configuration: Configuration { state.withLock { $0.newest } }
-  /// The newest one without errors.
-  var good: Configuration { state.withLock { $0.good } }
+  var configuration: Configuration { state.withLock { $0 } }
 
-  func take(_ configuration: Configuration) {
-    state.withLock { state in
-      state.newest = configuration
-      if !configuration.hasErrors { state.good = configuration }
-    }
-  }
+  func take(_ configuration: Configuration) { state.withLock { $0 = configuration } }
 }
 
 extension Server {
