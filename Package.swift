@@ -37,7 +37,7 @@ let package = Package(
     .executableTarget(
       name: "lunaport",
       dependencies: [
-        "Agent", "Arguments", "Client", "Model", "Processes", "Scripting", "Server", "Snapshot", "Storage",
+        "Agent", "Arguments", "Client", "Hashing", "Model", "Processes", "Scripting", "Server", "Snapshot", "Storage",
       ]),
     // Without a C library and static, so that it starts in a quarter of the time: see Sources/shim/system.h.
     .executableTarget(

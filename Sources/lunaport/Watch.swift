@@ -2,6 +2,7 @@ import Arguments
 import Client
 import Glibc
 import Model
+import Synchronization
 
 /// Follows a run to its end: its log on standard output, its states on standard error.
 struct Watch: Sendable {
@@ -27,8 +28,9 @@ struct Watch: Sendable {
   /// Returns the run as it ended. Throws `Interrupted` when the person presses Ctrl-C, which leaves the run running.
   func run() async throws -> RunView {
     let (attempts, started) = AsyncStream<Int>.makeStream()
+    let waiting = Waiting()
+    defer { console.show(nil) }
     return try await withThrowingTaskGroup(of: RunView?.self) { group in
-      defer { console.show(nil) }
       group.addTask {
         for await attempt in attempts where shows != .states {
           try await log.follow(attempt: attempt, to: console)
@@ -37,28 +39,32 @@ struct Watch: Sendable {
       }
       group.addTask {
         defer { started.finish() }
-        return try await followStates { started.yield($0) }
+        return try await followStates(waiting) { started.yield($0) }
       }
       group.addTask {
         for await _ in Signals.stream([SIGINT, SIGTERM]) { throw Interrupted(run: log.run) }
         return nil
       }
+      group.addTask {
+        try await waiting.draw(on: console)
+        return nil
+      }
       var end: RunView?
       var finished = 0
-      // The log and the states. The wait for Ctrl-C ends only by it, or by the end of these two.
+      // The log and the states. The other two end only with these, or by Ctrl-C.
       while finished < 2, let view = try await group.next() {
         finished += 1
         if let view { end = view }
       }
       group.cancelAll()
       guard let end else { throw CancellationError() }
-      if shows != .log { tell(end) }
+      if shows != .log { console.report(line(end)) }
       return end
     }
   }
 
   /// Tells of each state until the last one, which is told once the log is whole.
-  private func followStates(_ started: (Int) -> Void) async throws -> RunView? {
+  private func followStates(_ waiting: Waiting, _ started: (Int) -> Void) async throws -> RunView? {
     var shown = ""
     var attempt = 0
     for try await view in log.client.changes(ofRun: log.run) {
@@ -66,25 +72,43 @@ struct Watch: Sendable {
         attempt = view.attempt
         started(attempt)
       }
+      waiting.label = view.state == .running || view.state.isEnd ? nil : view.stateText
       if view.state.isEnd { return view }
       let text = line(view)
       guard shows != .log, text != shown else { continue }
       shown = text
-      console.show(nil)
       console.report(text)
-      // While nothing is written, something moves.
-      if view.state != .running { console.show(Progress(view.stateText)) }
     }
     return nil
   }
 
-  private func tell(_ view: RunView) { console.report(line(view)) }
-
   private func line(_ view: RunView) -> String {
-    let place = view.state == .running && view.agent != nil ? " on \(view.agent ?? "")" : ""
-    let message = view.message.map { ": \($0)" } ?? ""
-    return "\(view.id) " + console.errors.paint(printable(view.stateText), view.state.style)
-      + printable(place + (view.state == .running ? "" : message))
+    let message = view.state == .running ? nil : view.message
+    // What the agent says of a build is closer to the truth than that there is one.
+    let state = view.innerState == .building && message != nil ? view.state.rawValue : view.stateText
+    return "\(view.id) " + console.errors.paint(printable(state), view.state.style)
+      + printable(message.map { ": \($0)" } ?? "")
+  }
+}
+
+/// What moves on the terminal while a run waits and nothing is written.
+private final class Waiting: Sendable {
+  private static let frame = Duration.milliseconds(120)
+  private let state = Mutex<String?>(nil)
+
+  /// What the run waits as; nil where it does not.
+  var label: String? {
+    get { state.withLock { $0 } }
+    set { state.withLock { $0 = newValue } }
+  }
+
+  /// Draws until cancelled.
+  func draw(on console: Console) async throws {
+    guard console.errors.redraws else { return try await Task.sleep(for: .seconds(Int32.max)) }
+    while true {
+      console.show(label.map { Progress($0) })
+      try await Task.sleep(for: Self.frame)
+    }
   }
 }
 

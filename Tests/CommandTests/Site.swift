@@ -1,6 +1,8 @@
 import Glibc
 import Model
 
+@testable import lunaport
+
 /// `lunaport up` on folders of its own, and commands that talk to it.
 final class Site {
   static let lunaport = Child.built + "/lunaport"
@@ -26,14 +28,13 @@ final class Site {
   }
 
   /// Starts the server, and returns once it says that it serves.
-  func up(_ words: String..., listen: String = "127.0.0.1:0") throws {
+  func up(_ words: String..., listen: String = "127.0.0.1:0", plugins: String = repository + "/plugins") throws {
     var ends: [Int32] = [0, 0]
     pipe(&ends)
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     server = try Child.start(
       [
-        Self.lunaport, "up", "--data", data, "--listen", listen, "--queues", queues, "--plugins",
-        Self.repository + "/plugins",
+        Self.lunaport, "up", "--data", data, "--listen", listen, "--queues", queues, "--plugins", plugins,
       ]
         + words, output: ends[1], errors: log)
     close(ends[1])

@@ -15,6 +15,7 @@ extension APIClient {
                 retries.reset()
                 continuation.yield(view)
               }
+              try await retries.pause()
             } catch let error as HTTPClientError {
               try await retries.wait(after: .unreachable(error))
             } catch let error as APIError {

@@ -12,6 +12,10 @@ public struct Retries: Sendable {
   /// To be called once contact was made.
   public mutating func reset() { failures = 0 }
 
+  /// Waits a moment before a stream that the server ended in order is opened again: one that ends each at once must not
+  /// be asked without end.
+  public func pause() async throws { try await Task.sleep(for: Self.firstDelay) }
+
   /// Waits before the next try; throws `error` where another try is of no use.
   public mutating func wait(after error: APIError) async throws {
     try Task.checkCancellation()

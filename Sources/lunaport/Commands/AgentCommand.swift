@@ -9,6 +9,7 @@ struct AgentOptions: Sendable {
   let maxJobs: Key<Int?>
   let name: Key<String?>
   let macros: Key<[String]>
+  let settings: Key<String?>
 
   init(_ declare: inout Declaration, needsQueues: Bool) {
     queues = declare.options(
@@ -23,6 +24,26 @@ struct AgentOptions: Sendable {
     macros = declare.options(
       "macro", .string, placeholder: "variable",
       help: "A variable of this environment that queues may use as ${NAME}; may be given again.")
+    settings = declare.option(
+      "settings", .file, placeholder: "file",
+      help: "A JSON file with the settings of plugins, by plugin; 'plugin doc' lists them.")
+  }
+
+  func identity(
+    _ values: Values, entity: String? = nil, queues: [String]? = nil, allowPartial: Bool
+  ) throws(LocalFailure) -> AgentLife.Identity {
+    AgentLife.Identity(
+      name: values[name], entity: entity, queues: queues ?? values[self.queues], maxJobs: values[maxJobs],
+      allowPartial: allowPartial, macros: values[macros], settings: try pluginSettings(values[settings]))
+  }
+
+  private func pluginSettings(_ path: String?) throws(LocalFailure) -> [String: Value] {
+    guard let path else { return [:] }
+    guard let settings = try Document.read(path).objectValue else {
+      throw LocalFailure(
+        "\(path) must hold a table of settings for each plugin", hint: #"such as {"venv": {"timeout": "10m"}}"#)
+    }
+    return settings
   }
 }
 
@@ -50,9 +71,7 @@ extension Lunaport {
         let stops = Signals.stream([SIGINT, SIGTERM])
         let log = LogLines(console: console, now: now)
         let life = AgentLife(
-          identity: AgentLife.Identity(
-            name: values[options.name], entity: values[entity], queues: values[options.queues],
-            maxJobs: values[options.maxJobs], allowPartial: values[partial], macros: values[options.macros]),
+          identity: try options.identity(values, entity: values[entity], allowPartial: values[partial]),
           plugins: values[plugins], data: values[data], client: try server.client(values), log: log)
         let running = Task { try await life.run() }
         let stopping = Task {

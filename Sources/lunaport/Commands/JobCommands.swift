@@ -66,7 +66,7 @@ extension Lunaport {
         let version = "v\(answer.job.version)"
         if answer.created {
           console.report(
-            "took \(folder.entries.count) files of \(plan.folder), \(Quantity.text(bytes: total)); "
+            "took \(counted(folder.entries.count, "file")) of \(plan.folder), \(Quantity.text(bytes: total)); "
               + "sent \(sent.count), \(Quantity.text(bytes: sent.bytes))")
         }
         try console.print(printable("\(answer.job.reference)"))

@@ -76,9 +76,7 @@ extension Lunaport {
         continue
       }
       let life = AgentLife(
-        identity: AgentLife.Identity(
-          name: values[agent.name], queues: wanted.queues, maxJobs: values[agent.maxJobs],
-          allowPartial: values[agent.queues].isEmpty, macros: values[agent.macros]),
+        identity: try agent.identity(values, queues: wanted.queues, allowPartial: values[agent.queues].isEmpty),
         plugins: plugins, data: data, client: client, log: log)
       running = Task {
         do {

@@ -1,6 +1,7 @@
 import Agent
 import Arguments
 import Client
+import FoundationEssentials
 import Hashing
 import Model
 import Processes
@@ -16,7 +17,9 @@ struct AgentLife: Sendable {
     var maxJobs: Int?
     var allowPartial: Bool
     /// Variables of this process that resource documents may use.
-    var macros: [String] = []
+    var macros: [String]
+    /// The operator's settings, by plugin.
+    var settings: [String: Value]
   }
 
   let identity: Identity
@@ -42,8 +45,8 @@ struct AgentLife: Sendable {
       throw LocalFailure(error.message, hint: error.hint)
     }
     let host = PluginHost(
-      plugins: plugins, data: "\(data)/plugins", processes: processes, environment: BaseEnvironment.current(),
-      now: log.now, log: { log.write("info", $0, from: "plugin") })
+      plugins: plugins, data: "\(data)/plugins", settings: identity.settings, processes: processes,
+      environment: ProcessInfo.processInfo.environment, now: log.now, log: { log.write("info", $0, from: "plugin") })
     let hostName = AgentSettings.hostName()
     var settings = AgentSettings(
       name: try identity.name ?? Self.name(host: hostName, data: data), entity: identity.entity, host: hostName,

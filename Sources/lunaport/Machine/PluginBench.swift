@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Model
 import Processes
 import Scripting
@@ -15,7 +16,7 @@ struct PluginBench {
     let processes = try Processes(root: scratch.path + "/runs", shim: startsNothing ? "/bin/sh" : nil)
     host = PluginHost(
       plugins: plugins, data: scratch.path + "/plugins", processes: processes,
-      environment: BaseEnvironment.current(), now: now, log: { _ in })
+      environment: ProcessInfo.processInfo.environment, now: now, log: { _ in })
   }
 
   /// The driver of one target alone; the others' code is not even read.

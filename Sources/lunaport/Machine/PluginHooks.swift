@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Model
 import Processes
 import Scripting
@@ -59,7 +60,7 @@ final class PluginHooks: HookCaller {
   private func start(_ configuration: Configuration) async throws -> [String: LuaHook] {
     let host = PluginHost(
       plugins: plugins, data: "\(data)/hooks", processes: try Processes(root: "\(data)/hooks/runs"),
-      environment: BaseEnvironment.current(), now: now, log: log)
+      environment: ProcessInfo.processInfo.environment, now: now, log: log)
     return try await host.hooks(of: configuration)
   }
 }

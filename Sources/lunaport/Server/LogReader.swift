@@ -31,6 +31,7 @@ struct LogReader: Sendable {
         let isNewest = view.attempt == attempt
         let isOver = view.state.isEnd || view.innerState == .queued || !isNewest
         if isOver, !isNewest || offset >= view.logSize || offset == before { return }
+        try await retries.pause()
       } catch let error as HTTPClientError {
         try await retries.wait(after: .unreachable(error))
       } catch let error as APIError {

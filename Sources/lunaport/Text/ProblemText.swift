@@ -18,3 +18,8 @@ struct ProblemText {
     return String(rendered)
   }
 }
+
+extension Diagnostic: CommandFailure {
+  public var exitCode: ExitCode { .configuration }
+  public func report(on terminal: Terminal) -> String { ProblemText(self).rendered(on: terminal) }
+}

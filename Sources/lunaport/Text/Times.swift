@@ -30,3 +30,6 @@ private func largestUnit(_ seconds: Double) -> String {
   for (unit, size) in sizes where seconds >= size { return "\(Int((seconds / size).rounded(.down)))\(unit)" }
   return "0s"
 }
+
+/// `1 file`, `3 files`
+func counted(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
