@@ -263,6 +263,27 @@ import Testing
     #expect(try site.run("launch", "-j", "hello", "-q", "far").output.contains(" is Idle in far"))
   }
 
+  @Test func aServerThatCannotStartSaysWhy() throws {
+    let site = try Site()
+    try site.up("--no-agent")
+    let plugins = Site.repository + "/plugins"
+    func up(_ data: String, _ listen: String, _ queues: String) throws -> Child.Ended {
+      try Child.run(
+        [Site.lunaport, "up", "--data", data, "--listen", listen, "--queues", queues, "--plugins", plugins])
+    }
+    let locked = try up(site.data, "127.0.0.1:0", site.queues)
+    #expect(locked.code == 2)
+    #expect(locked.errors.contains("another"), "\(locked.errors)")
+    let taken = try up(site.folder.path + "/two", String(site.url.dropFirst("http://".count)), site.queues)
+    #expect(taken.code == 2)
+    #expect(taken.errors.contains("cannot listen on 127.0.0.1:"), "\(taken.errors)")
+    try site.folder.write("bad/a.lua", #"queue "a" { target = "proces" }"#)
+    let bad = try up(site.folder.path + "/three", "127.0.0.1:0", site.folder.path + "/bad")
+    #expect(bad.code == 78)
+    #expect(bad.errors.contains("error[C0013]"), "\(bad.errors)")
+    for ended in [locked, taken, bad] { #expect(ended.output == "", "nothing serves, so nothing is ready") }
+  }
+
   @Test func aLoginIsTriedAndKept() throws {
     let site = try Site()
     try site.up("--no-agent")
