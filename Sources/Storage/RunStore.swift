@@ -26,6 +26,10 @@ public protocol RunStore: Sendable {
   /// runs at once. Calling it late or twice does no harm.
   func lapse(now: Double) async throws(StoreError) -> Lapse
 
+  /// Lets no lease end before `time`: a server that was away could not be asked to renew any, so it gives every agent the
+  /// time to be heard from before it takes a run for lost.
+  func extendLeases(to time: Double) async throws(StoreError)
+
   /// Asks for a run to stop; `person` is who asked. Stopping what has ended changes nothing.
   func requestStop(run id: String, by person: String, now: Double) async throws(StoreError) -> Run
 

@@ -28,6 +28,22 @@ extension StoreSuite {
   }
 
   @Test(arguments: StoreKind.all)
+  func extendedLeasesEndLaterAndNoneEndsEarlier(kind: StoreKind) async throws {
+    try await kind.with { store in
+      try await store.join("a1")
+      _ = try await store.enqueue(newRun(), newRun(), newRun())
+      let early = try await store.lease("a1", cpu)[0]
+      let late = try await store.lease("a1", cpu, now: 1_200)[0]
+      // The first lease, of 1,000, has run out long ago; the second holds until 1,230.
+      try await store.extendLeases(to: 1_225)
+      #expect(try await store.lapse(now: 1_224).changes.isEmpty)
+      #expect(try await store.lapse(now: 1_225).changes.map(\.id) == [early.id])
+      #expect(try await store.lapse(now: 1_229).changes.isEmpty)
+      #expect(try await store.lapse(now: 1_230).changes.map(\.id) == [late.id])
+    }
+  }
+
+  @Test(arguments: StoreKind.all)
   func aLostRunIsTriedAgainOnlyWhereItsOwnerAllowsIt(kind: StoreKind) async throws {
     try await kind.with { store in
       try await store.join("a1")

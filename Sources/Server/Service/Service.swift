@@ -69,6 +69,7 @@ final class Service: Sendable {
   /// - Throws: `ConfigurationKeeper.Rejected` where the configuration has errors.
   func start() async throws {
     try await keeper.start()
+    try await store.extendLeases(to: clock.now() + Limits.leaseSeconds)
     try await relay.start()
     let (relay, swaps) = (relay, swaps)
     swapping.withLock {

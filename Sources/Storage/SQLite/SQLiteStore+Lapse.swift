@@ -5,6 +5,13 @@ extension SQLiteStore {
     try await write { (transaction) throws(StoreError) in try transaction.lapse(now: now) }
   }
 
+  public func extendLeases(to time: Double) async throws(StoreError) {
+    try await write { (transaction) throws(StoreError) in
+      try transaction.db.execute(
+        "UPDATE run SET lease_until = ?1 WHERE state BETWEEN 1 AND 4 AND lease_until < ?1", .real(time))
+    }
+  }
+
   public func requestStop(run id: String, by person: String, now: Double) async throws(StoreError) -> Run {
     try await write { (transaction) throws(StoreError) in
       try transaction.change(id, now: now, remark: "stop asked for by \(person)") { (run) throws(RunRefusal) in
