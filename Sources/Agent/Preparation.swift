@@ -113,13 +113,12 @@ struct Preparation: Sendable {
     }
   }
 
-  /// The run's config as a JSON file. Runs without one share an empty one.
+  /// The run's config as a JSON file, its own where it has none: no program may find what another has written there.
   private func config() throws(Attempt.Halt) -> String {
     let config = lease.spec.overrides.runConfig ?? [:]
-    let path = config.isEmpty ? "\(shop.folder.root)/empty.json" : "\(attempt.work)/config.json"
-    if config.isEmpty, Disk.exists(path) { return path }
+    let path = "\(attempt.work)/config.json"
     do throws(ProcessFailure) {
-      try Disk.replace(path, with: Array(Value.object(config).json(pretty: true).utf8) + [10], mode: 0o644)
+      try Disk.write(path, Array(Value.object(config).json(pretty: true).utf8) + [10], mode: 0o644)
     } catch { throw .ended(Ending(.failed, .start, message: "\(error)")) }
     return path
   }
