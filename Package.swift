@@ -82,6 +82,7 @@ let package = Package(
     .testTarget(
       name: "AgentTests", dependencies: ["Agent", "AgentTesting", "Hashing", "Model", "Processes", "Scripting"]),
     .testTarget(name: "CommandTests", dependencies: ["lunaport"], exclude: ["Golden"]),
+    .testTarget(name: "EndToEndTests", dependencies: ["CLinux", "Client", "HTTP", "Model", "Processes"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -1,0 +1,128 @@
+import Glibc
+import Model
+import Testing
+
+/// Agents that are killed in the middle of work.
+struct AgentCrashTests {
+  @Test func anAgentKilledTwiceLosesAndRepeatsNothing() async throws {
+    try await scenario(75) { bench in
+      try bench.queue("local")
+      let gate = bench.gate("gate")
+      _ = try await bench.up("--no-agent")
+      try await bench.job("work", Work.script(bench, gate))
+      let first = try await bench.agent("one", ["local"], maxJobs: Work.places)
+      let ids = try await bench.launch(Work.submissions())
+      try await Work.halfway(bench)
+      try await first.crash()
+      // The second life is killed as soon as it is known, in the middle of taking up what the first has left.
+      let second = try await bench.agent("one", ["local"], maxJobs: Work.places)
+      try await within(10, "the agent is back") { try await second.errors.line { $0.contains("registered") } }
+      try await second.crash()
+      // Some programs end while nobody looks.
+      bench.open("gate")
+      try await bench.file("ends") { $0.count >= Work.short + Work.places }
+      _ = try await bench.agent("one", ["local"], maxJobs: Work.places)
+      try await Work.verify(bench, ids)
+    }
+  }
+
+  /// Runs that are always being leased, started and ended, and an agent that is killed at moments that nobody chose.
+  @Test func anAgentKilledAtAnyMomentStartsNothingTwice() async throws {
+    try await scenario(90) { bench in
+      try bench.queue("local")
+      _ = try await bench.up("--no-agent")
+      try await bench.job("work", Work.script(bench))
+      let ids = try await bench.launch(
+        Array(repeating: Submission(job: "work", queue: "local", project: "p"), count: 60))
+      for number in 1...5 {
+        let agent = try await bench.agent("one", ["local"], maxJobs: 6)
+        try await bench.file("starts") { $0.count >= number * 8 }
+        try await agent.crash()
+      }
+      _ = try await bench.agent("one", ["local"], maxJobs: 6)
+      try await Work.verify(bench, ids, within: 60, attempts: 2)
+    }
+  }
+
+  @Test func aStopThatIsAskedForWhileTheAgentIsDeadIsCarriedOutWhenItIsBack() async throws {
+    try await scenario { bench in
+      try bench.queue("local")
+      _ = try await bench.up("--no-agent")
+      try await bench.job("sleep", "echo $$ >>\(bench.path("pids")); sleep 1000")
+      let agent = try await bench.agent("one", ["local"])
+      let run = try await bench.launch("sleep").id
+      try await bench.run(run, is: .running)
+      let pid = try #require(try await bench.file("pids").first.flatMap { pid_t($0) })
+      try await agent.crash()
+      #expect(try await bench.lunaport("run", "stop", run).code == 0)
+      #expect(isAlive(pid))
+      _ = try await bench.agent("one", ["local"])
+      let ended = try await bench.end(of: run)
+      #expect(ended.state == .killed, "\(ended)")
+      #expect(!isAlive(pid))
+    }
+  }
+
+  @Test func aTimeLimitHoldsOverTheDeathOfTheAgent() async throws {
+    try await scenario { bench in
+      try bench.queue("local", "timeout = \"2s\",")
+      _ = try await bench.up("--no-agent")
+      try await bench.job("sleep", "echo $$ >>\(bench.path("pids")); sleep 1000")
+      let agent = try await bench.agent("one", ["local"])
+      let run = try await bench.launch("sleep").id
+      try await bench.run(run, is: .running)
+      try await agent.crash()
+      _ = try await bench.agent("one", ["local"])
+      let ended = try await bench.end(of: run)
+      #expect(ended.state == .failed && ended.reason == .timeout, "\(ended)")
+      #expect((ended.duration ?? 100) < 10)
+      #expect(bench.runProcesses().isEmpty)
+    }
+  }
+
+  @Test func aBuildThatItsAgentDiesInIsDoneAgain() async throws {
+    try await scenario(60) { bench in
+      try bench.queue("local")
+      let gate = bench.gate("gate")
+      _ = try await bench.up("--no-agent")
+      try bench.write("train/train.py", "print('trained')")
+      try bench.write("train/requirements.txt", "")
+      // The first build hangs until the gate is open; by then its agent is dead.
+      try bench.write(
+        "bin/python3",
+        """
+        #!/bin/sh
+        case "$*" in *"-m venv"*) echo built >>\(bench.path("builds")); read _ <\(gate) ;; esac
+        PATH=${PATH#*:} exec python3 "$@"
+        """, executable: true)
+      let path = ["PATH": bench.path("bin") + ":" + (bench.environment()["PATH"] ?? "")]
+      let made = try await bench.lunaport(
+        "job", "create", "code", bench.path("train/train.py"), "-p", "p", "-n", "train")
+      #expect(made.code == 0, "\(made.errors)")
+      let agent = try await bench.agent("one", ["local"], variables: path)
+      let run = try await bench.launch("train").id
+      try await bench.file("builds")
+      #expect(try await bench.run(run, is: .pending).innerState == .building)
+      try await agent.crash()
+      bench.open("gate")
+      _ = try await bench.agent("one", ["local"], variables: path)
+      let ended = try await bench.end(of: run, within: 40)
+      #expect(ended.state == .finished && ended.attempt == 1, "\(ended)")
+      #expect(try await bench.log(run).hasSuffix("trained\n"))
+    }
+  }
+
+  @Test func twoAgentsDoNotShareAFolder() async throws {
+    try await scenario { bench in
+      try bench.queue("local")
+      _ = try await bench.up("--no-agent")
+      let first = try await bench.agent("one", ["local"])
+      try await bench.polls("one", "local")
+      let second = try await bench.agent("one", ["local"])
+      #expect(try await within(10, "the second ends") { try await second.end() } == Program.End(code: 2, signal: 0))
+      #expect(second.errors.text.contains("another agent works on"), "\(second.errors.text)")
+      #expect(second.errors.text.contains(String(first.process)), "\(second.errors.text)")
+      #expect(first.isRunning)
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import Glibc
+import Model
+import Processes
+import Testing
+
+/// Secrets reach the program, and nobody else.
+struct SecretTests {
+  static let text = "s3cr3t-\(UInt64.random(in: 0...UInt64.max))"
+
+  @Test func aSecretReachesTheProgramAndNothingElse() async throws {
+    try await scenario { bench in
+      try bench.queue("local", "resource = { env = { TOKEN = secret \"token\" } },")
+      let up = try await bench.up("--no-agent")
+      let secret = try bench.write("one/secrets/token", SecretTests.text + "\n")
+      let gate = bench.gate("gate")
+      // It tells that it has the secret without telling the secret.
+      try await bench.job("use", "printf %s \"$TOKEN\" | sha256sum | cut -c1-64; read _ <\(gate)")
+
+      // A file that others may read is refused.
+      let agent = try await bench.agent("one", ["local"])
+      let refused = try await bench.end(of: try await bench.launch("use").id)
+      #expect(refused.state == .failed && refused.reason == .start)
+      #expect(refused.message?.contains("chmod 600") == true, "\(refused.message ?? "")")
+      chmod(secret, 0o600)
+
+      let run = try await bench.launch("use").id
+      try await bench.run(run, is: .running)
+      // While it runs everything that is kept of it lies about.
+      let digest = try await Command(
+        ["sh", "-c", "printf %s \(SecretTests.text) | sha256sum | cut -c1-64"], timeout: 10
+      ).run().output
+      try await within(10, "the program has printed") {
+        for try await piece in try await bench.client.log(of: run, follow: true).body where !piece.isEmpty { return }
+      }
+      var places: [String: String] = [:]
+      for words in [
+        ["run", "show", run], ["run", "show", run, "--json"], ["plan", "local", "use", "--json"],
+        ["queue", "show", "local", "--json"], ["queue", "export", "local"], ["explain", run], ["agents", "--json"],
+      ] {
+        let outcome = try await bench.lunaport(words)
+        #expect(outcome.code == 0 || words[0] == "plan", "\(words): \(outcome.errors)")
+        places[words.joined(separator: " ")] = outcome.output + outcome.errors
+      }
+      places["metrics"] = try await bench.request(.get, "/metrics").text
+      places["history"] = try await bench.request(.get, "/api/v1/runs/\(run)/history").text
+      bench.open("gate")
+      #expect(try await bench.end(of: run).state == .finished)
+      #expect(Array(try await bench.log(run).utf8) == digest)
+      places["agent's log"] = agent.output.text + agent.errors.text
+      places["server's log"] = up.output.text + up.errors.text
+      for (place, text) in places { #expect(!text.contains(SecretTests.text), "the secret is in: \(place)") }
+
+      // Every file of the bench but the secret's own.
+      let found = try await Command(
+        ["grep", "-rlF", "--exclude-dir=secrets", SecretTests.text, bench.root], timeout: 20
+      ).run()
+      #expect(found.exitCode == 1, "the secret is in: \(String(decoding: found.output, as: UTF8.self))")
+    }
+  }
+
+  @Test func aRunMayNotNameASecretOfItsOwn() async throws {
+    try await scenario { bench in
+      try bench.queue("local", "override = \"any\",")
+      try await bench.serve()
+      try await bench.job("quick", "true")
+      let answer = try await bench.request(
+        .post, "/api/v1/runs",
+        [
+          "job": "quick", "queue": "local", "project": "p",
+          "resource_args": ["process": ["env": ["TOKEN": ["$secret": "token"]]]],
+        ])
+      #expect(answer.status == 422, "\(answer.text)")
+    }
+  }
+}
