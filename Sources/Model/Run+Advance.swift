@@ -140,6 +140,8 @@ extension Run {
 
   /// A person queues an ended run again, as the same run with a new attempt.
   public mutating func retryByPerson(now: Double) throws(RunRefusal) {
+    // A lapse may queue live states again; a person may not, for the work is alive.
+    guard state.isSettled else { throw .illegal(from: state, to: .queued) }
     try become(.queued)
     stopRequested = false
     requeue(at: now, after: 0)

@@ -30,6 +30,16 @@ struct RunAdvanceTests {
     #expect(throws: RunRefusal.illegal(from: .succeeded, to: .queued)) { try run.retryByPerson(now: 105) }
   }
 
+  @Test func aPersonCannotRetryWhatIsStillAlive() throws {
+    var run = Self.run()
+    try run.lease(to: "a1", epoch: 7, now: 101)
+    #expect(throws: RunRefusal.illegal(from: .leased, to: .queued)) { try run.retryByPerson(now: 102) }
+    try run.progress(to: .starting, message: nil, now: 102)
+    try run.progress(to: .running, message: nil, now: 103)
+    #expect(throws: RunRefusal.illegal(from: .running, to: .queued)) { try run.retryByPerson(now: 104) }
+    #expect(run.state == .running)
+  }
+
   @Test func aWriteOfAnOlderLeaseIsRefused() throws {
     var run = Self.run()
     try run.lease(to: "a1", epoch: 7, now: 101)

@@ -63,25 +63,33 @@ final class ManualClock: Sendable {
 
 /// The configuration of a test, which it may change.
 final class TestConfiguration: Sendable {
-  private let value: Mutex<Configuration>
+  private let state: Mutex<Configuration>
+  var value: Configuration { state.withLock { $0 } }
 
   init(_ queues: [Queue]) {
     var configuration = Configuration()
     for queue in queues { configuration.queues[queue.id] = queue }
     configuration.sources = ["test": "0"]
-    value = Mutex(configuration)
+    state = Mutex(configuration)
   }
 
   var source: ConfigurationKeeper.Source {
-    { _ in self.value.withLock { $0 } }
+    { _ in self.value }
   }
 
   func change(_ change: (inout Configuration) -> Void) {
-    value.withLock { value in
+    state.withLock { value in
       change(&value)
       value.sources["test", default: ""] += "+"
     }
   }
+}
+
+/// Counts from many tasks.
+final class Counter: Sendable {
+  private let count = Mutex(0)
+  func add(_ amount: Int = 1) { count.withLock { $0 += amount } }
+  var value: Int { count.withLock { $0 } }
 }
 
 extension Queue {
@@ -334,4 +342,8 @@ final class TestAPI: Sendable {
     }
     Issue.record(what, sourceLocation: sourceLocation)
   }
+}
+
+extension [UInt8] {
+  var base64: String { Data(self).base64EncodedString() }
 }

@@ -72,6 +72,17 @@ struct Gateway: Sendable {
     } catch {
       response = refusal(error, request)
     }
+    if case .stream(let write) = response.body {
+      response.body = .stream { writer in
+        do {
+          try await write(writer)
+        } catch {
+          let isExpected = error is HTTPStreamClosed || error is CancellationError
+          if !isExpected { service.log("\(request.method) \(request.path) was cut short: \(error)") }
+          throw error
+        }
+      }
+    }
     service.metrics.count(
       Metrics.requests, Metrics.labels(("route", route.name), ("status", String(response.status))))
     return Gateway.secured(response)

@@ -61,7 +61,12 @@ extension Routes {
       .get, "/api/v1/blobs/{sha256}", "getBlob", "Jobs",
       "Content by its hash; an agent may read what belongs to the runs that it holds", .anyone,
       parameters: [.path("sha256", .sha256, "Of the content.")],
-      answers: [.init(status: 200, doc: "The content.", content: .other("application/octet-stream"))]
+      answers: [
+        .init(status: 200, doc: "The content.", content: .other("application/octet-stream")),
+        .init(status: 206, doc: "The range that was asked for.", content: .other("application/octet-stream")),
+        .init(status: 304, doc: "You have it.", content: .none),
+        .init(status: 416, doc: "The content has nothing in that range.", content: .none),
+      ]
     ) { service, call in
       let blob = try await service.blob(call.path("sha256"), for: call.account)
       if let path = service.blobs.file(blob.sha256) {

@@ -166,7 +166,8 @@ public final class ConfigurationKeeper: Sendable {
       state.status.loadedAt = now
       return ((old, state.serving), state.status)
     }
-    if let (old, new) = swap { await onSwap(old, new) }
+    // The first one is there before anybody could act on the change.
+    if let (old, new) = swap, old.generation > 0 { await onSwap(old, new) }
     return status
   }
 

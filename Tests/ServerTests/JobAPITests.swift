@@ -1,0 +1,104 @@
+import HTTP
+import Hashing
+import Model
+import Testing
+
+@testable import Server
+
+struct JobAPITests {
+  @Test func aVersionIsMadeOnlyWhereSomethingChanged() async throws {
+    try await TestAPI.with { (api) async throws -> Void in
+      #expect(try await api.job().version == 0)
+      #expect(try await api.job().version == 0)
+      #expect(try await api.job(text: "print(2)").version == 1)
+      let versions = try await api.send(.get, "/api/v1/jobs/default/p/train/versions").decode(PageView<JobVersion>.self)
+      #expect(versions.items.map(\.version) == [1, 0])
+      let latest = try await api.send(.get, "/api/v1/jobs/default/p/train").decode(JobVersion.self)
+      #expect((latest.version, latest.aliases, latest.author) == (1, ["latest"], "admin"))
+      #expect(try await api.send(.get, "/api/v1/jobs/default/p/train?alias=v0").body["version"] == 0)
+      #expect(try await api.send(.get, "/api/v1/jobs/default/p/train?alias=v9").status == 404)
+      let jobs = try await api.send(.get, "/api/v1/jobs?project=p").decode(PageView<JobVersion>.self)
+      #expect(jobs.items.map(\.name) == ["train"])
+    }
+  }
+
+  @Test func aJobIsNamedAfterItsEntryPointWhereItHasNoName() async throws {
+    try await TestAPI.with { (api) async throws -> Void in
+      let file = try await api.upload("a.py", "1")
+      let manifest = try await api.upload("m", Value(encoding: Manifest(files: [file])).json())
+      let source = Source(kind: .code, manifest: manifest.sha256, entryPoint: ["python3", "src/a.py"])
+      let answer = try await api.post("/api/v1/jobs", JobRequest(project: "p", source: source, aliases: ["best"]))
+      #expect(answer.status == 201)
+      #expect(answer.body["job"]?["name"] == "job-python3-src-a.py")
+      #expect(try await api.send(.get, "/api/v1/jobs/default/p/job-python3-src-a.py?alias=best").status == 200)
+      let version = try await api.post("/api/v1/jobs", JobRequest(project: "p", source: source, aliases: ["v3"]))
+      #expect(version.status == 422)
+    }
+  }
+
+  @Test func whatWasNotUploadedIsNamed() async throws {
+    try await TestAPI.with { (api) async throws -> Void in
+      let here = try await api.upload("here.py", "1")
+      let away = Manifest.File(path: "away.py", sha256: try Hash.of("2").hex, size: 1, executable: false)
+      let missing = try await api.post("/api/v1/blobs/missing", BlobQuestion(sha256: [here.sha256, away.sha256]))
+      #expect(try missing.decode(BlobAnswer.self).missing == [away.sha256])
+      func make(_ manifest: String) async throws -> TestAPI.Answer {
+        try await api.post(
+          "/api/v1/jobs",
+          JobRequest(
+            project: "p", name: "j", source: Source(kind: .code, manifest: manifest, entryPoint: ["here.py"])))
+      }
+      let nothing = try await make(away.sha256)
+      #expect((nothing.status, nothing.code) == (422, "missing"))
+      let manifest = try await api.upload("m", Value(encoding: Manifest(files: [here, away])).json())
+      let incomplete = try await make(manifest.sha256)
+      #expect(incomplete.code == "missing")
+      #expect(incomplete.message.contains("away.py"))
+      _ = try await api.upload("away.py", "2")
+      #expect(try await make(manifest.sha256).status == 201)
+      let noManifest = try await make(here.sha256)
+      #expect(noManifest.message.contains("is no manifest"))
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("../up.py", nil), ("/abs.py", nil), ("a//b", nil), ("./a", nil), ("", nil), ("a/../../b", nil),
+      ("link", "../../etc/passwd"), ("link", "/etc/passwd"), ("d/link", "../../x"), ("link", ""),
+    ] as [(String, String?)]) func aManifestThatLeavesItsFolderIsRefused(path: String, link: String?)
+  {
+    let file = Manifest.File(
+      path: path, sha256: String(repeating: "0", count: 64), size: 0, executable: false, link: link)
+    #expect(!Manifest(files: [file]).problems.isEmpty)
+  }
+
+  @Test func anOrdinaryManifestIsFine() {
+    func file(_ path: String, link: String? = nil) -> Manifest.File {
+      .init(path: path, sha256: String(repeating: "0", count: 64), size: 0, executable: false, link: link)
+    }
+    #expect(
+      Manifest(files: [file("a.py"), file("d/b.py"), file("d/c", link: "../a.py"), file("e", link: "d")]).problems == []
+    )
+    #expect(!Manifest(files: [file("a"), file("a/b")]).problems.isEmpty)
+    #expect(!Manifest(files: [file("a", link: "d"), file("a/b")]).problems.isEmpty)
+    #expect(!Manifest(files: [file("a"), file("a")]).problems.isEmpty)
+  }
+
+  @Test func contentIsStoredUnderItsHashAndNoOther() async throws {
+    try await TestAPI.with { (api) async throws -> Void in
+      let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+      let digest = try Hash.of(bytes).hex
+      #expect(try await api.send(.get, "/api/v1/blobs/\(digest)").status == 404)
+      #expect(try await api.send(.put, "/api/v1/blobs/\(digest)", bytes: bytes).body["size"] == 3_000_000)
+      #expect(try await api.send(.get, "/api/v1/blobs/\(digest)").bytes == bytes)
+      let part = try await api.send(.get, "/api/v1/blobs/\(digest)", headers: ["Range": "bytes=10-19"])
+      #expect(part.bytes == Array(bytes[10..<20]))
+      let wrong = try await api.send(.put, "/api/v1/blobs/\(digest)", bytes: [1, 2, 3])
+      #expect(wrong.status == 422)
+      let empty = try Hash.of("").hex
+      #expect(try await api.send(.put, "/api/v1/blobs/\(empty)").status == 201)
+      #expect(try await api.send(.get, "/api/v1/blobs/\(empty)").bytes == [])
+      #expect(try await api.send(.put, "/api/v1/blobs/\(digest)", bytes: bytes, as: "").status == 401)
+    }
+  }
+}
