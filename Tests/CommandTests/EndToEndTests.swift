@@ -198,6 +198,17 @@ import Testing
     #expect(try site.run("launch", "-j", "hello", "-q", "second", "--watch").output == "hello\n")
   }
 
+  @Test func aBadEditStopsNothingAndIsTold() throws {
+    let site = try Site()
+    try site.up()
+    try site.job("hello", "echo hello")
+    try site.folder.write("queues.d/second.lua", #"queue "second" { target = "proces" }"#)
+    while !site.serverLog.contains("what was read before them goes on") { sched_yield() }
+    #expect(site.serverLog.contains("queues.d/second.lua:1:"), "\(site.serverLog)")
+    #expect(try site.run("launch", "-j", "hello", "-q", "local", "--watch").output == "hello\n")
+    #expect(try site.run("doctor").output.contains("warn  configuration:"))
+  }
+
   @Test func aQueueIsMadePausedOpenedDrainedAndExported() throws {
     let site = try Site()
     try site.up("--no-agent")

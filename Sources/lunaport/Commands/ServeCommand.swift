@@ -62,8 +62,14 @@ extension Lunaport {
         source: { created in
           let configuration = await read(created)
           hooks.take(configuration)
-          newest.take(configuration)
+          let isServing = newest.take(configuration)
           if !configuration.hasErrors { onReading(configuration) }
+          let asked = Set(created.map(\.name))
+          if isServing, let problem = configuration.firstError(besides: asked) {
+            log.write(
+              "warning", "the files have errors, and what was read before them goes on", from: "server",
+              ["first": problem.message, "place": problem.place?.text ?? "", "errors": "\(configuration.errorCount)"])
+          }
           return configuration
         }, hooks: hooks, log: warn)
       let status = server.configuration
@@ -96,11 +102,27 @@ extension Lunaport {
 
 /// What the newest reading of the files gave, in service or not.
 private final class NewestReading: Sendable {
-  private let state = Mutex(Configuration())
+  private let state = Mutex((configuration: Configuration(), isServing: false))
 
-  var configuration: Configuration { state.withLock { $0 } }
+  var configuration: Configuration { state.withLock { $0.configuration } }
 
-  func take(_ configuration: Configuration) { state.withLock { $0 = configuration } }
+  /// - Returns: whether there was one without errors before.
+  func take(_ configuration: Configuration) -> Bool {
+    state.withLock { state in
+      let wasServing = state.isServing
+      state = (configuration, wasServing || !configuration.hasErrors)
+      return wasServing
+    }
+  }
+}
+
+extension Configuration {
+  /// The first error of the folders' own files: of queues that are made through the API, who makes them is told.
+  fileprivate func firstError(besides created: Set<String>) -> Diagnostic? {
+    diagnostics.first { problem in
+      problem.severity == .error && !(problem.place.map { created.contains($0.file) } ?? false)
+    }
+  }
 }
 
 extension Server {

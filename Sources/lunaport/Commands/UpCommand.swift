@@ -5,6 +5,7 @@ import Glibc
 import Model
 import Scripting
 import Server
+import Synchronization
 
 extension Lunaport {
   var upCommand: Command {
@@ -62,15 +63,15 @@ extension Lunaport {
     let plugins = values[options.configuration.plugins]
     let client = APIClient(url: server.url, key: key, http: HTTPClient())
     var running: Task<Void, Never>?
-    var served: Serving?
+    let served = Served()
+    var isFirst = true
     defer { running?.cancel() }
     for try await configuration in readings {
       let wanted = Serving(configuration, only: values[agent.queues])
-      guard wanted != served else { continue }
-      served = wanted
+      guard served.now != wanted else { continue }
       running?.cancel()
       await running?.value
-      running = nil
+      served.now = wanted
       guard !wanted.queues.isEmpty else {
         log.write("info", "there are no queues, and so no agent", from: "agent")
         continue
@@ -78,17 +79,32 @@ extension Lunaport {
       let life = AgentLife(
         identity: try agent.identity(values, queues: wanted.queues, allowPartial: values[agent.queues].isEmpty),
         plugins: plugins, data: data, client: client, log: log)
-      running = Task {
+      running = Task { [isFirst] in
         do {
           let end = AgentFailure(exit: try await life.run())
           guard end.exitCode == .ok else { throw end }
         } catch {
-          reading.finish(throwing: error)
+          // An edit of the files must never end what runs; a start that fails must be seen at once.
+          if isFirst { return reading.finish(throwing: error) }
+          served.now = nil
+          let text = (error as? any CommandFailure)?.report(on: .plain) ?? "\(error)"
+          log.write("error", "the agent cannot go on until the files are edited again: \(text)", from: "agent")
         }
       }
+      isFirst = false
     }
     running?.cancel()
     await running?.value
+  }
+}
+
+/// What the living agent serves; nil while none lives, so that the next reading begins another.
+private final class Served: Sendable {
+  private let state = Mutex<Serving?>(nil)
+
+  var now: Serving? {
+    get { state.withLock { $0 } }
+    set { state.withLock { $0 = newValue } }
   }
 }
 
