@@ -73,7 +73,7 @@ private final class Canary {
   }
 
   @Test func `whichever allocation fails, in calls, callbacks and errors, no Swift frame is jumped over`() throws {
-    let state = try LuaState(sandbox: .run)
+    let state = try LuaState(sandbox: .run, limits: .patient)
     let cage = Canary.Cage()
     let globals = hosts(state, cage)
     var failed = 0
@@ -107,7 +107,7 @@ private final class Canary {
   }
 
   @Test func `whichever allocation fails, over waits and cancellations, no Swift frame is jumped over`() async throws {
-    let runner = try LuaRunner()
+    let runner = try LuaRunner(limits: .patient)
     let source = """
       local function work(n)
         local out <close> = setmetatable({}, { __close = function() note({ "closed" }) end })
@@ -163,7 +163,7 @@ private final class Canary {
           return try state.evaluate(source, chunk: "@work.lua", environment: environment)
         }
         let function = try #require(work.first)
-        let task = Task { try await runner.call(function, [4]) }
+        let task = Task { try await runner.call(function, [4], budget: .patient) }
         if cancels { task.cancel() }
         #expect(try await task.value.count == 1)
         finished = true
@@ -183,7 +183,7 @@ private final class Canary {
 
   @Test func `what host functions push is held to the limit as well`() throws {
     let limit = 4 << 20
-    let bench = try Bench(.run, limits: LuaLimits(memoryBytes: limit)) { state in
+    let bench = try Bench(.run, limits: .patient(memoryBytes: limit)) { state in
       ["push": .reference(state.valueFunction { _ in .string(String(repeating: "x", count: 10_000)) })]
     }
     var most = 0

@@ -56,7 +56,7 @@ import Testing
 
   @Test func `recursion without end is an error with a place and a short traceback`() throws {
     let source = "local function f() return 1 + f() end\nf()"
-    let overflow = try Bench(limits: LuaLimits(memoryBytes: 512 << 20)).failure(source)
+    let overflow = try Bench(limits: .patient(memoryBytes: 160 << 20)).failure(source)
     #expect(overflow?.kind == .runtime)
     #expect(overflow?.description.hasPrefix("test.lua:1: stack overflow") == true)
     #expect(overflow?.traceback.count == 20)

@@ -62,7 +62,7 @@ struct Plugin {
     func add(_ line: String) { lines.withLock { $0.append(line) } }
   }
 
-  init(_ source: String, limits: LuaLimits = .standard) async throws {
+  init(_ source: String, limits: LuaLimits = .patient) async throws {
     let runner = try LuaRunner(limits: limits)
     self.runner = runner
     let gate = gate
@@ -95,11 +95,11 @@ struct Plugin {
     }
   }
 
-  func call(_ name: String, _ arguments: [LuaValue] = [], budget: LuaBudget = .standard) async throws -> [LuaTree] {
+  func call(_ name: String, _ arguments: [LuaValue] = [], budget: LuaBudget = .patient) async throws -> [LuaTree] {
     try await runner.call(try #require(functions[name]), arguments, budget: budget)
   }
 
-  func failure(_ name: String, _ arguments: [LuaValue] = [], budget: LuaBudget = .standard) async throws -> LuaError? {
+  func failure(_ name: String, _ arguments: [LuaValue] = [], budget: LuaBudget = .patient) async throws -> LuaError? {
     await #expect(throws: LuaError.self) { try await call(name, arguments, budget: budget) }
   }
 }

@@ -1,13 +1,23 @@
 import Lua
 import Testing
 
+extension LuaLimits {
+  /// For tests of anything but time: a loaded machine must not end them.
+  static let patient = LuaLimits(seconds: 60)
+  static func patient(memoryBytes: Int) -> LuaLimits { LuaLimits(memoryBytes: memoryBytes, seconds: 60) }
+}
+
+extension LuaBudget {
+  static let patient = LuaBudget(seconds: 60)
+}
+
 /// A state, one environment, and short ways to use both.
 struct Bench {
   let state: LuaState
   let environment: LuaEnvironment
 
   init(
-    _ sandbox: LuaSandbox = .load, limits: LuaLimits = .standard,
+    _ sandbox: LuaSandbox = .load, limits: LuaLimits = .patient,
     globals: (LuaState) -> [String: LuaValue] = { _ in [:] }
   ) throws {
     state = try LuaState(sandbox: sandbox, limits: limits)
