@@ -303,3 +303,42 @@ extension JSONReader {
     return place
   }
 }
+
+extension RetryPolicy {
+  /// This policy as JSON, as `Codable` has it.
+  public func json() -> [UInt8] {
+    var writer = JSONWriter()
+    writer.object { writer in
+      writer.key("max")
+      writer.int(Int64(max))
+      writer.key("on")
+      writer.array(on.map(\.rawValue).sorted()) { $0.string($1) }
+      writer.key("delay")
+      writer.double(delay)
+      writer.key("delayMax")
+      writer.double(delayMax)
+    }
+    return writer.bytes
+  }
+
+  /// Reads what `json()` or `JSONEncoder` wrote.
+  public init(json bytes: [UInt8]) throws(JSONError) {
+    self = try JSONReader.document(bytes) { (reader) throws(JSONError) in
+      var policy = RetryPolicy()
+      try reader.object { (reader, key) throws(JSONError) in
+        switch key {
+        case "max": policy.max = try reader.number()
+        case "on":
+          let causes = try reader.array { (reader) throws(JSONError) in
+            try reader.need(Cause(rawValue: reader.string()), "cause")
+          }
+          policy.on = Set(causes)
+        case "delay": policy.delay = try reader.double()
+        case "delayMax": policy.delayMax = try reader.double()
+        default: _ = try reader.value()
+        }
+      }
+      return policy
+    }
+  }
+}

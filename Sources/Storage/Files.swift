@@ -57,6 +57,8 @@ enum Files {
 
   /// At most `count` bytes from `offset`; nil where there is no such file.
   static func read(_ path: String, from offset: Int64, count: Int) throws(StoreError) -> [UInt8]? {
+    // So far behind any file's end that the sum would not fit.
+    if offset > Int64.max - Int64(max(count, 0)) { return exists(path) ? [] : nil }
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
       if errno == ENOENT { return nil }

@@ -75,7 +75,8 @@ public final class FolderBlobs: Blobs {
   }
 
   public func read(_ sha256: Digest, from offset: Int64, count: Int) async throws(StoreError) -> [UInt8] {
-    try await threads.run { () throws(StoreError) in
+    guard offset >= 0 else { throw StoreError(.invalid, "a blob has no offset \(offset)") }
+    return try await threads.run { () throws(StoreError) in
       let bytes = try Files.read(self.path(sha256), from: offset, count: min(count, BlobLimits.readBytesMax))
       guard let bytes else { throw StoreError(.notFound, "there is no blob \(sha256)") }
       return bytes

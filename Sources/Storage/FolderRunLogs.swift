@@ -27,7 +27,9 @@ public final class FolderRunLogs: RunLogs {
     _ bytes: [UInt8], at offset: Int64, run: String, attempt: Int
   ) async throws(StoreError) -> LogSize {
     let path = try path(run, attempt)
-    guard offset >= 0 else { throw StoreError(.invalid, "a log has no offset \(offset)") }
+    guard (0...Int64.max / 2).contains(offset) else {
+      throw StoreError(.invalid, "a log has no offset \(offset)")
+    }
     return try await threads.run { () throws(StoreError) in
       let lock = self.locks[Int(UInt(bitPattern: path.hashValue) % UInt(self.locks.count))]
       let result = lock.mutex.withLock { _ in

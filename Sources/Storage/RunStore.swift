@@ -101,13 +101,26 @@ public struct RunIdentity: Sendable {
   /// From the system's random numbers.
   public static let random = RunIdentity(
     id: {
-      var random = SystemRandomNumberGenerator()
+      var random = OneDraw()
       return Name.runID(using: &random)
     },
     name: { number in
-      var random = SystemRandomNumberGenerator()
+      var random = OneDraw()
       return Name.runName(number: number, using: &random)
     })
+
+  /// SplitMix64 from one random seed: the system is asked once for an id and not for each of its letters.
+  private struct OneDraw: RandomNumberGenerator {
+    private var state = UInt64.random(in: 0...UInt64.max)
+
+    mutating func next() -> UInt64 {
+      state &+= 0x9E37_79B9_7F4A_7C15
+      var mixed = state
+      mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+      mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+      return mixed ^ (mixed >> 31)
+    }
+  }
 }
 
 public struct Enqueued: Sendable, Hashable {
@@ -128,7 +141,8 @@ public struct LeaseQueue: Sendable {
   public var concurrency: Int?
   /// Without them all runs are equal.
   public var priorities: Bool
-  /// Whether the agent can run what has these needs, beyond those of the queue itself. Asked once for each distinct set.
+  /// Whether the agent can run what has these needs, beyond those of the queue itself. Asked once for each distinct set,
+  /// while the store works for others too: it must be quick, and must not call the store.
   public var covers: @Sendable ([Need]) -> Bool
 
   public init(

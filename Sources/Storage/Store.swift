@@ -35,6 +35,8 @@ public struct Cursor: Sendable, Hashable {
 public enum StoreLimits {
   /// Items in one page at most; a page of runs carries their specs.
   public static let pageItemsMax = 1_000
+  /// Points of one plot of a run's use of resources: more than a screen has.
+  public static let usagePointsMax = 10_000
   /// Operations that may wait for the writer; beyond this the caller is told to come back, for a queue that long has
   /// outlived its callers' patience.
   public static let waitingMax = 100_000

@@ -112,6 +112,17 @@ import Testing
   }
 }
 
+extension JSONTests {
+  @Test func aRetryPolicyIsWrittenAndReadAsCodableDoesIt() throws {
+    for policy in [.never, RetryPolicy(max: 3, on: Set(RetryPolicy.Cause.allCases), delay: 1.5, delayMax: 60)] {
+      #expect(try RetryPolicy(json: policy.json()) == policy)
+      #expect(try RetryPolicy(json: Array(JSONEncoder().encode(policy))) == policy)
+      #expect(try JSONDecoder().decode(RetryPolicy.self, from: Data(policy.json())) == policy)
+    }
+    #expect(throws: JSONError.self) { try RetryPolicy(json: Array(#"{"on":["whim"]}"#.utf8)) }
+  }
+}
+
 /// SplitMix64: the same seed gives the same numbers everywhere.
 private struct Random: RandomNumberGenerator {
   private var state: UInt64

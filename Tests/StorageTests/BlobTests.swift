@@ -35,6 +35,8 @@ import Testing
     #expect(try await blobs.blob(md5: Hash.of("other", .md5)) == nil)
     #expect(blobs.file(other) == nil)
     try await refuses(.notFound) { try await blobs.read(other, from: 0, count: 1) }
+    try await refuses(.invalid) { try await blobs.read(blob.sha256, from: -1, count: 1) }
+    #expect(try await blobs.read(blob.sha256, from: .max, count: 1).isEmpty)
   }
 
   @Test func theEmptyContentIsAContent() async throws {

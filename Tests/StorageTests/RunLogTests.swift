@@ -50,6 +50,8 @@ import Testing
         .gap, "the log has 4 bytes, and what was sent begins at 9", hint: "send it from 4", size: 4)
     ) { try await append(logs, "9", at: 9) }
     try await refuses(.invalid) { try await append(logs, "x", at: -1) }
+    try await refuses(.invalid) { try await append(logs, "x", at: .max) }
+    #expect(try await text(logs, from: .max).isEmpty)
     #expect(try await text(logs) == "0123")
   }
 

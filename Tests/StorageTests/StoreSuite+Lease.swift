@@ -81,8 +81,18 @@ extension StoreSuite {
       var given: [QueueID: Int] = [:]
       for _ in 0..<6 { given[try await store.lease("a1", cpu, gpu)[0].queue, default: 0] += 1 }
       #expect(given == [cpu: 3, gpu: 3])
-      let rest = try await store.lease("a1", cpu, gpu, room: 6)
-      #expect(Dictionary(grouping: rest, by: \.queue).mapValues(\.count) == [cpu: 3, gpu: 3])
+      // Also where another agent leases in between, in step with it.
+      try await store.join("a2")
+      let other = QueueID(entity: "research", name: "other")
+      given = [:]
+      for _ in 0..<4 {
+        _ = try await store.enqueue(newRun(cpu), newRun(gpu), newRun(other))
+        given[try await store.lease("a1", cpu, gpu)[0].queue, default: 0] += 1
+        _ = try await store.lease("a2", other)
+      }
+      #expect(given == [cpu: 2, gpu: 2])
+      let rest = try await store.lease("a1", cpu, gpu, room: 10)
+      #expect(Dictionary(grouping: rest, by: \.queue).mapValues(\.count) == [cpu: 5, gpu: 5])
     }
   }
 

@@ -34,7 +34,11 @@ struct RunRow {
     needs = row.int(2)
     queueTimeout = row.realIfAny(3)
     var retry = RetryPolicy.never
-    if let text = row.textIfAny(13) { retry = try Codec.decode(RetryPolicy.self, text.utf8, of: "a retry policy") }
+    if let text = row.textIfAny(13) {
+      do { retry = try RetryPolicy(json: Array(text.utf8)) } catch {
+        throw StoreError(.corrupt, "what is stored of a retry policy cannot be read: \(error)")
+      }
+    }
     run = Run(
       id: row.text(4), name: row.text(5), entity: row.text(6), project: row.text(7),
       queue: QueueID(entity: row.text(8), name: row.text(9)), spec: RunRow.blank,

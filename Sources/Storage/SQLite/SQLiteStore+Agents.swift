@@ -39,6 +39,7 @@ extension SQLiteStore {
     try await write { (transaction) throws(StoreError) in
       try transaction.db.execute("DELETE FROM agent WHERE id = ?", .text(id))
       if transaction.db.changed > 0 { transaction.note(.agent(id: id)) }
+      transaction.lastServed[id] = nil
     }
   }
 

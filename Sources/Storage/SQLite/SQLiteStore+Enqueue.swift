@@ -39,8 +39,13 @@ private struct FreshRun: Sendable {
     }
     self.new = new
     spec = new.run.spec.json()
-    retry = new.run.retry == .never ? nil : try Codec.text(new.run.retry)
+    retry = new.run.retry == .never ? nil : String(decoding: new.run.retry.json(), as: UTF8.self)
   }
+}
+
+private struct ProjectKey: Hashable {
+  var entity: String
+  var name: String
 }
 
 private enum EnqueueOutcome: Sendable {
@@ -52,7 +57,7 @@ extension Transaction {
   /// What is the same for many runs of one call, looked up once.
   private struct Batch {
     var queues: [QueueID: Int64] = [:]
-    var projects: [String: (id: Int64, runs: Int64)] = [:]
+    var projects: [ProjectKey: (id: Int64, runs: Int64)] = [:]
     var jobs: [JobName: Int64?] = [:]
     var tally: [TallyKey: Int] = [:]
     var ticket: Int64
@@ -91,7 +96,7 @@ extension Transaction {
   ) throws(StoreError) -> Run {
     var run = fresh.new.run
     let queue = try open(run.queue, &batch)
-    let projectKey = "\(run.entity)/\(run.project)"
+    let projectKey = ProjectKey(entity: run.entity, name: run.project)
     var project = if let known = batch.projects[projectKey] { known } else { try lookUp(run) }
     project.runs += 1
     batch.projects[projectKey] = project

@@ -21,13 +21,14 @@ extension SQLiteStore {
         SELECT e.number, r.id, e.attempt, e.at, e.from_state, e.to_state, e.reason, e.exit_code, e.agent, e.message
         FROM event e CROSS JOIN run r ON r.seq = e.run WHERE e.number > ? ORDER BY e.number LIMIT ?
         """,
-        .int(number), .int(max(limit, 0))
+        .int(number), .int(min(max(limit, 0), StoreLimits.pageItemsMax))
       ) { (row) throws(StoreError) in try RunEvent(row) }
     }
   }
 
   public func usage(of id: String, points: Int) async throws(StoreError) -> [Sample] {
-    try await read { (db) throws(StoreError) in
+    let points = min(points, StoreLimits.usagePointsMax)
+    return try await read { (db) throws(StoreError) in
       let seq = try db.require(run: id).seq
       let span = try db.first("SELECT min(at), max(at), count(*) FROM sample WHERE run = ?", .int(seq)) {
         ($0.real(0), $0.real(1), $0.count(2))

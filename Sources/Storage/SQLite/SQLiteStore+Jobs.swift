@@ -4,6 +4,9 @@ extension SQLiteStore {
   public func createJobVersion(
     _ job: NewJobVersion, now: Double
   ) async throws(StoreError) -> (version: JobVersion, created: Bool) {
+    for name in [job.job.entity, job.job.project, job.job.name] {
+      if let problem = Name.problem(with: name) { throw StoreError(.invalid, "the name `\(name)` \(problem)") }
+    }
     for alias in job.aliases { try checkAlias(alias) }
     let source = try Codec.text(job.source)
     return try await write { (transaction) throws(StoreError) in

@@ -21,7 +21,7 @@ extension Transaction {
     guard isServed, room > 0, !queues.isEmpty else { return [] }
 
     try ready(now: now)
-    let chosen = try choose(from: queues, room: room)
+    let chosen = try choose(for: agent, from: queues, room: room)
     if chosen.isEmpty { return [] }
     var epoch = try advance("epoch", by: chosen.count) - Int64(chosen.count)
     var leased: [EncodedRun] = []
@@ -40,20 +40,21 @@ extension Transaction {
   }
 
   /// Row numbers of the runs to hand out, in turns over the queues.
-  private func choose(from queues: [LeaseQueue], room: Int) throws(StoreError) -> [Int64] {
+  private func choose(for agent: String, from queues: [LeaseQueue], room: Int) throws(StoreError) -> [Int64] {
+    // The turn goes on where it ended last; else an agent with room for one would empty its first queue first.
+    let last = lastServed[agent]
+    let start = (queues.firstIndex { $0.id == last } ?? -1) + 1
     var lines: [Line] = []
-    for queue in queues {
+    for queue in queues[start...] + queues[..<start] {
       if let line = try line(queue, room: room) { lines.append(line) }
     }
-    if lines.isEmpty { return [] }
     var chosen: [Int64] = []
-    // The turn starts elsewhere each time; else an agent with room for one would empty its first queue first.
-    let epoch = try db.first("SELECT value FROM counter WHERE name = 'epoch'") { $0.int(0) } ?? 0
-    var turn = Int(epoch % Int64(lines.count))
+    var turn = 0
     while chosen.count < room, !lines.isEmpty {
       if turn >= lines.count { turn = 0 }
       if let seq = try lines[turn].next(in: db) {
         chosen.append(seq)
+        lastServed[agent] = lines[turn].queue
         turn += 1
       } else {
         lines.remove(at: turn)
@@ -89,12 +90,13 @@ extension Transaction {
         }
       }
     }
-    return Line(lanes: lanes, left: limit)
+    return Line(queue: queue.id, lanes: lanes, left: limit)
   }
 }
 
 /// A queue's waiting runs in the order in which one agent may have them: its covered need sets, merged.
 private struct Line {
+  let queue: QueueID
   var lanes: [Lane]
   var left: Int
 

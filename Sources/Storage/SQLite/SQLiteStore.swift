@@ -70,13 +70,16 @@ public final class SQLiteStore: Store {
       PRAGMA journal_size_limit = 67108864;
       """)
     try Schema.migrate(connection, path: path)
+    // Counts that came down to nothing, such as those of need sets that no run has any more.
+    try connection.execute("DELETE FROM tally WHERE n = 0")
   }
 
   public func changes() -> AsyncStream<[Change]> { hub.subscribe() }
 
   public func close() async {
-    await writer.close()
+    // The writer last: only it can bring the write-ahead log into the database.
     await readers?.close()
+    await writer.close()
     hub.close()
     lock.withLock { $0 = nil }
   }

@@ -7,6 +7,8 @@ final class Transaction {
   /// Need sets, which never change once made; a rollback forgets them, for it may have taken their rows away.
   var needsByKey: [String: Int64] = [:]
   var needsByID: [Int64: [Need]] = [:]
+  /// The queue that an agent was given its last run of. Only fairness depends on it, so nothing keeps it.
+  var lastServed: [String: QueueID] = [:]
 
   init(_ connection: Connection) { db = connection }
 
