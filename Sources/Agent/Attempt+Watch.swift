@@ -181,6 +181,8 @@ extension Attempt {
 
   /// Removes what the target, the disk and the journal have of an attempt.
   private func clear(_ handle: Value?) async {
+    await shop.roster.quiet()
+    if Task.isCancelled { return }
     if let handle, let target = shop.targets[lease.spec.target] {
       do throws(DriverFailure) {
         try await target.persist(.forget, tries: 5) { (driver) throws(DriverFailure) in try await driver.forget(handle)

@@ -87,6 +87,8 @@ final class Roster: Sendable {
   let room = Bell()
   /// Rung when an attempt comes that ends with its lease.
   let fences = Bell()
+  /// Of those that wait for quiet, by a number of their own.
+  private let waiting = Mutex<(next: Int, bells: [Int: Bell])>((0, [:]))
 
   init(local: (any LocalRuns)?, clock: AgentClock) {
     self.local = local
@@ -121,7 +123,30 @@ final class Roster: Sendable {
   func finish(_ charge: Charge) {
     charge.finish()
     room.ring()
+    if busy == 0 {
+      for bell in waiting.withLock({ Array($0.bells.values) }) { bell.ring() }
+    }
   }
+
+  /// Waits until nothing runs, or `quietPatience` has passed.
+  ///
+  /// Clearing away waits for it, because file systems of the ext family look through what was lately removed whenever
+  /// they make a file: a burst of short runs goes at half the speed if each removes its files while others make theirs.
+  func quiet() async {
+    guard busy > 0 else { return }
+    let bell = Bell()
+    let number = waiting.withLock { waiting in
+      waiting.next += 1
+      waiting.bells[waiting.next] = bell
+      return waiting.next
+    }
+    // The last one may have ended meanwhile.
+    if busy > 0 { await bell.wait(Roster.quietPatience, clock) }
+    waiting.withLock { _ = $0.bells.removeValue(forKey: number) }
+  }
+
+  /// Seconds for which an ended run may leave its files where they are.
+  private static let quietPatience = 30.0
 
   func remove(_ charge: Charge) {
     charges.withLock { _ = $0.removeValue(forKey: charge.token) }
