@@ -70,8 +70,9 @@ public final class SQLiteStore: Store {
       PRAGMA journal_size_limit = 67108864;
       """)
     try Schema.migrate(connection, path: path)
-    // Counts that came down to nothing, such as those of need sets that no run has any more.
-    try connection.execute("DELETE FROM tally WHERE n = 0")
+    // Counts that came down to nothing, such as those of need sets that no run has any more. Only to save space: on a
+    // full disk the store opens all the same, and answers reads.
+    try? connection.execute("DELETE FROM tally WHERE n = 0")
   }
 
   public func changes() -> AsyncStream<[Change]> { hub.subscribe() }
