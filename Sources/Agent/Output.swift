@@ -58,7 +58,7 @@ final class Output: Sendable {
     try? await clock.sleep(wait)
     while !Task.isCancelled, !isRefused.withLock({ $0 }) {
       switch await step(target, handle) {
-      case .sent:
+      case .sent, .rewound:
         wait = Output.busySeconds
         backoff.reset()
         continue
@@ -79,7 +79,7 @@ final class Output: Sendable {
     while !Task.isCancelled, !isRefused.withLock({ $0 }) {
       switch await step(target, handle) {
       case .end, .refused: return true
-      case .sent: backoff.reset()
+      case .sent, .rewound: backoff.reset()
       case .nothing:
         patience -= 1
         if patience <= 0 {
@@ -103,6 +103,8 @@ final class Output: Sendable {
 
   private enum Step {
     case sent
+    /// Nothing was taken: it goes on from an earlier place.
+    case rewound
     case nothing
     case end
     case refused
@@ -164,7 +166,7 @@ final class Output: Sendable {
   private func rewind(to size: Int64) async -> Step {
     let before = Disk.size(preamble) ?? 0
     keep(min(size, before), nil)
-    return .sent
+    return .rewound
   }
 
   private func keep(_ sent: Int64, _ cursor: Value?) {

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// Files as the agent needs them: small, whole, and never half written.
 public enum Disk {
@@ -34,6 +35,8 @@ public enum Disk {
     return bytes
   }
 
+  private static let drafts = Atomic<UInt64>(0)
+
   public static func text(_ path: String, limit: Int = 1 << 20) -> String? {
     read(path, limit: limit).map { String(decoding: $0, as: UTF8.self) }
   }
@@ -56,9 +59,15 @@ public enum Disk {
   public static func replace(
     _ path: String, with bytes: [UInt8], mode: UInt32 = 0o600, durable: Bool = false
   ) throws(ProcessFailure) {
-    let draft = path + ".new"
-    try write(draft, bytes, mode: mode, durable: durable)
-    guard rename(draft, path) == 0 else { throw ProcessFailure(errno: errno, "write \(path)") }
+    // A name of its own: of two writers at one time the later wins, and neither takes the other's draft away.
+    let draft = "\(path).\(getpid())-\(drafts.add(1, ordering: .relaxed).newValue).new"
+    do throws(ProcessFailure) {
+      try write(draft, bytes, mode: mode, durable: durable)
+      guard rename(draft, path) == 0 else { throw ProcessFailure(errno: errno, "write \(path)") }
+    } catch {
+      unlink(draft)
+      throw error
+    }
   }
 
   /// Writes `bytes` to `path`, from its beginning.

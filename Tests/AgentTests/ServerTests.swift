@@ -158,6 +158,26 @@ import Testing
     }
   }
 
+  @Test func outputWhoseGapIsFoundOnlyWithItsLastPieceIsSentAgain() async throws {
+    // All of it comes in one piece, with its end: nothing more would be sent after a gap that was taken for success.
+    let driver = FakeDriver(target: "process", provides: [.codeSource, .stop, .logs])
+    driver.set {
+      $0.first = Observation(.running)
+      $0.output = Array("abc".utf8)
+    }
+    try await site.living(site.agent(drivers: [driver])) {
+      try await site.submit("true")
+      await site.server.until { $0.log("aaaaaaaa-1") == "abc" }
+      await site.server.cutLog("aaaaaaaa-1", to: 1)
+      driver.set {
+        $0.output += Array("def".utf8)
+        $0.started["aaaaaaaa-1"] = Observation(.succeeded, exitCode: 0)
+      }
+      _ = try await site.server.settled("aaaaaaaa")
+      #expect(await site.server.log("aaaaaaaa-1") == "abcdef")
+    }
+  }
+
   @Test func aDrainedAgentFinishesWhatItHasAndLeaves() async throws {
     let agent = site.agent()
     let life = Task { await agent.run() }
