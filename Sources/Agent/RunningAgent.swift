@@ -85,6 +85,10 @@ public final class RunningAgent: Sendable {
         "agent `\(settings.name)` works on up to \(settings.maxJobs) runs at a time; data in \(settings.data)",
         ["queues": settings.queues.joined(separator: ","), "max_jobs": String(settings.maxJobs)]))
 
+    if let killed = settings.local?.killCommands(), killed > 0 {
+      log(AgentEvent(.info, "commands_killed", "ended \(killed) commands that an earlier life was building with"))
+    }
+
     let desk = LeaseDesk(shop)
     let exit = await withDiscardingTaskGroup(returning: AgentExit.self) { group in
       for target in targets { group.addTask { await target.run() } }

@@ -54,6 +54,13 @@ public enum Disk {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
+  /// The absolute path of a file that is there, without links; `path` itself where there is none.
+  public static func resolved(_ path: String) -> String {
+    guard let found = realpath(path, nil) else { return path }
+    defer { free(found) }
+    return String(cString: found)
+  }
+
   /// Puts `bytes` at `path`, whole or not at all: readers see the old file or the new one. It survives the death of
   /// this process; it is synced to the disk only where `durable` is set.
   public static func replace(

@@ -52,8 +52,12 @@ struct ProcessTable {
   /// Kills every process whose environment says that it belongs to the held program of `folder`. Used where what held
   /// them is gone, and with it the only one who knew their ids. Gives their number.
   @discardableResult
-  static func killStrays(of folder: String) -> Int {
-    let mark = Array("\(Processes.folderVariable)=\(folder)".utf8)
+  static func killStrays(of folder: String) -> Int { killAll(with: Processes.folderVariable, folder) }
+
+  /// Kills every process that has this variable in its environment, and tells how many there were.
+  @discardableResult
+  static func killAll(with variable: String, _ text: String) -> Int {
+    let mark = Array("\(variable)=\(text)".utf8)
     var killed = 0
     for name in Disk.names(in: "/proc") {
       guard let process = Int32(name), process != getpid() else { continue }

@@ -11,6 +11,10 @@ public final class Processes: Sendable {
   /// killed. The folder, for it is one of a kind on the machine, which a token need not be.
   public static let folderVariable = "LUNAPORT_HELD"
 
+  /// Marks commands of an agent that are to end with it (builds) by the root of its programs, so that they are found
+  /// where it was killed.
+  public static let commandVariable = "LUNAPORT_COMMAND"
+
   /// File name of the shim, which lies beside the running program.
   public static let shimName = "lunaport-shim"
 
@@ -34,7 +38,9 @@ public final class Processes: Sendable {
   ///   - root: folder that holds the programs' folders; made where it is not there. One `Processes` a root.
   ///   - shim: path of the shim; by default the file beside the running program.
   public init(root: String, shim: String? = nil, cgroups: Cgroups = .detect()) throws(ProcessFailure) {
-    self.root = root
+    try Disk.makeFolder(root)
+    // By this path programs are told apart from those of every other agent of the machine.
+    self.root = Disk.resolved(root)
     self.cgroups = cgroups
     if let shim { self.shim = shim } else { self.shim = try Processes.besideUs() }
     guard access(self.shim, X_OK) == 0 else {
@@ -43,7 +49,6 @@ public final class Processes: Sendable {
         hint: "keep `\(Processes.shimName)` in the same folder as `lunaport`")
     }
     (endingsStream, endingsInput) = AsyncStream<String>.makeStream()
-    try Disk.makeFolder(root)
   }
 
   deinit {
@@ -302,6 +307,11 @@ public final class Processes: Sendable {
     try Disk.remove(folder(of: token))
     entries.withLock { _ = $0.removeValue(forKey: token) }
   }
+
+  /// Kills the marked commands that an earlier life of this agent was running when it died: what they did is done again,
+  /// and two must not do it at once. Gives their number.
+  @discardableResult
+  public func killCommands() -> Int { ProcessTable.killAll(with: Processes.commandVariable, root) }
 
   // MARK: Output and use
 

@@ -96,6 +96,7 @@ extension HostFunctions {
       }
     }
     for (variable, value) in table.fields["env"]?.table?.fields ?? [:] { environment[variable] = value.text ?? "" }
+    environment[Processes.commandVariable] = services.commandMark
     var command = Command(arguments, environment: environment)
     command.folder = table.fields["cwd"]?.text
     command.input = Array((table.fields["stdin"]?.text ?? "").utf8)

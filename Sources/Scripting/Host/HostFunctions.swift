@@ -11,18 +11,22 @@ public struct HostServices: Sendable {
   public var data: String
   /// The agent's environment, of which plugins see what they declared and nothing else.
   public var environment: [String: String]
+  /// By which the plugin's commands are found, and ended, when their agent died before they did; nil where they may go
+  /// on (what a driver runs may have started the work itself).
+  public var commandMark: String?
   /// Seconds since 1970.
   public var now: @Sendable () -> Double
   /// Lines for the agent's own log.
   public var log: @Sendable (String) -> Void
 
   public init(
-    processes: Processes, data: String, environment: [String: String], now: @escaping @Sendable () -> Double,
-    log: @escaping @Sendable (String) -> Void
+    processes: Processes, data: String, environment: [String: String], commandMark: String? = nil,
+    now: @escaping @Sendable () -> Double, log: @escaping @Sendable (String) -> Void
   ) {
     self.processes = processes
     self.data = data
     self.environment = environment
+    self.commandMark = commandMark
     self.now = now
     self.log = log
   }

@@ -58,7 +58,8 @@ public struct PluginHost: Sendable {
     let folder = "\(data)/\(header.name)"
     try Disk.makeFolder(folder)
     let services = HostServices(
-      processes: processes, data: folder, environment: environment, now: now, log: log)
+      processes: processes, data: folder, environment: environment,
+      commandMark: kind == "builder" ? processes.root : nil, now: now, log: log)
     return try await LuaPlugin(
       kind: kind, header: header, source: source, settings: try settings(of: header), services: services)
   }
