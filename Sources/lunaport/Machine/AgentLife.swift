@@ -30,13 +30,15 @@ struct AgentLife: Sendable {
 
   /// The name of an agent where nobody gives it one. An agent is its data folder: another folder is another agent.
   static func name(host: String, data: String) throws -> String {
-    let mark = try Hash.of(LocalFile.resolved(data)).hex.prefix(4)
+    let mark = try Hash.of(Disk.resolved(data)).hex.prefix(4)
     return Name.safe(String(host.prefix(Limits.nameLength - 5))) + "-" + mark
   }
 
   /// Runs until the agent comes to its end; cancelling stops it, and leaves its runs running.
   func run() async throws -> AgentExit {
     try LocalFile.makeFolder(data, mode: 0o700)
+    // Programs of runs and builds start in folders of their own, from where a relative path leads nowhere.
+    let data = Disk.resolved(data)
     let configuration = try ConfigurationOptions.load(queues: nil, plugins: plugins)
     let processes: Processes
     do throws(ProcessFailure) {

@@ -101,13 +101,6 @@ enum LocalFile {
     guard mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("cannot make the folder \(path)") }
   }
 
-  /// The path without links and `..`; as it is where there is no such file.
-  static func resolved(_ path: String) -> String {
-    guard let resolved = realpath(path, nil) else { return path }
-    defer { free(resolved) }
-    return String(cString: resolved)
-  }
-
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   static func failure(_ fact: String) -> LocalFailure {
