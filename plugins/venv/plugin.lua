@@ -5,7 +5,7 @@ return builder {
   doc = "makes Python virtual environments for local processes",
   builds = { "code", "git" },
   targets = { "process", "mock" },
-  needs = { "exec:python3*", "files", "env:PIP_*" },
+  needs = { "exec:python3*", "files", "env:PIP_*", "env:*_proxy", "env:*_PROXY" },
   config = table {
     timeout = duration():default("30m"):doc("time one build may take"),
   },
