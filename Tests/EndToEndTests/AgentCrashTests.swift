@@ -80,19 +80,21 @@ struct AgentCrashTests {
     }
   }
 
-  @Test func aBuildThatItsAgentDiesInIsDoneAgain() async throws {
+  @Test func aBuildThatItsAgentDiesInIsEndedAndDoneAgain() async throws {
     try await scenario(60) { bench in
       try bench.queue("local")
       let gate = bench.gate("gate")
       _ = try await bench.up("--no-agent")
       try bench.write("train/train.py", "print('trained')")
       try bench.write("train/requirements.txt", "")
-      // The first build hangs until the gate is open; by then its agent is dead.
+      // The first build hangs at the gate, which nobody opens; the next ones go on.
       try bench.write(
         "bin/python3",
         """
         #!/bin/sh
-        case "$*" in *"-m venv"*) echo built >>\(bench.path("builds")); read _ <\(gate) ;; esac
+        case "$*" in
+          *"-m venv"*) echo $$ >>\(bench.path("builds")); [ $(wc -l <\(bench.path("builds"))) = 1 ] && read _ <\(gate) ;;
+        esac
         PATH=${PATH#*:} exec python3 "$@"
         """, executable: true)
       let path = ["PATH": bench.path("bin") + ":" + (bench.environment()["PATH"] ?? "")]
@@ -101,14 +103,49 @@ struct AgentCrashTests {
       #expect(made.code == 0, "\(made.errors)")
       let agent = try await bench.agent("one", ["local"], variables: path)
       let run = try await bench.launch("train").id
-      try await bench.file("builds")
-      #expect(try await bench.run(run, is: .pending).innerState == .building)
+      let first = try #require(try await bench.file("builds").first.flatMap { pid_t($0) })
+      try await bench.run(run, "is being built") { $0.innerState == .building }
       try await agent.crash()
-      bench.open("gate")
+      #expect(isAlive(first))
       _ = try await bench.agent("one", ["local"], variables: path)
       let ended = try await bench.end(of: run, within: 40)
       #expect(ended.state == .finished && ended.attempt == 1, "\(ended)")
       #expect(try await bench.log(run).hasSuffix("trained\n"))
+      // Two builds at once in one folder would spoil it.
+      #expect(!isAlive(first))
+    }
+  }
+
+  @Test func anAgentThatIsAskedToStopDoesSoAtOnceAndGivesBackWhatItHasNotStarted() async throws {
+    try await scenario { bench in
+      try bench.queue("local")
+      let gate = bench.gate("gate")
+      _ = try await bench.up("--no-agent")
+      try bench.write("train/train.py", "print('trained')")
+      try bench.write("train/requirements.txt", "")
+      try bench.write(
+        "bin/python3",
+        """
+        #!/bin/sh
+        case "$*" in *"-m venv"*) echo $$ >>\(bench.path("builds")); read _ <\(gate) ;; esac
+        PATH=${PATH#*:} exec python3 "$@"
+        """, executable: true)
+      let path = ["PATH": bench.path("bin") + ":" + (bench.environment()["PATH"] ?? "")]
+      let made = try await bench.lunaport(
+        "job", "create", "code", bench.path("train/train.py"), "-p", "p", "-n", "train")
+      #expect(made.code == 0, "\(made.errors)")
+      try await bench.job("wait", "read _ <\(gate)")
+      let agent = try await bench.agent("one", ["local"], variables: path)
+      let building = try await bench.launch("train").id
+      let running = try await bench.launch("wait").id
+      let build = try #require(try await bench.file("builds").first.flatMap { pid_t($0) })
+      try await bench.run(running, is: .running)
+      agent.send(SIGTERM)
+      #expect(try await within(5, "the agent ends") { try await agent.end() } == Program.End(code: 0, signal: 0))
+      #expect(!isAlive(build))
+      #expect(try await bench.client.run(building).innerState == .queued)
+      #expect(try await bench.client.run(running).state == .running)
+      #expect(!bench.runProcesses().isEmpty)
     }
   }
 

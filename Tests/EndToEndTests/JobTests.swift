@@ -67,17 +67,20 @@ struct JobTests {
       try bench.queue("local")
       try bench.write("train/train.py", "import sys; print(sys.prefix)")
       try bench.write("train/requirements.txt", "")
-      // What the builder calls counts its calls.
+      // What the builder calls counts its calls, and tells whether it knows how packages are reached from here.
       try bench.write(
         "bin/python3",
         """
         #!/bin/sh
-        case "$*" in *"-m venv"*) echo built >>\(bench.path("builds")) ;; esac
+        case "$*" in *"-m venv"*) echo built $PIP_TIMEOUT $no_proxy $SECRET >>\(bench.path("builds")) ;; esac
         PATH=${PATH#*:} exec python3 "$@"
         """, executable: true)
       try await bench.serve(
         "up", ["--max-jobs", "10"],
-        variables: ["PATH": bench.path("bin") + ":" + (BaseEnvironment.current()["PATH"] ?? "")])
+        variables: [
+          "PATH": bench.path("bin") + ":" + (BaseEnvironment.current()["PATH"] ?? ""), "PIP_TIMEOUT": "77",
+          "no_proxy": "example.org", "SECRET": "not for builders",
+        ])
       let made = try await bench.lunaport(
         "job", "create", "code", bench.path("train/train.py"), "-p", "p", "-n", "train")
       #expect(made.code == 0, "\(made.errors)")
@@ -85,7 +88,7 @@ struct JobTests {
         Array(repeating: Submission(job: "train", queue: "local", project: "p"), count: 10))
       let runs = try await bench.ends(of: ids, within: 60)
       #expect(runs.allSatisfy { $0.state == .finished })
-      #expect(bench.read("builds") == "built\n")
+      #expect(bench.read("builds") == "built 77 example.org\n")
       var prefixes: Set<String> = []
       for id in ids {
         let lines = try await bench.log(id).split(separator: "\n")

@@ -3,6 +3,8 @@ import Model
 import Processes
 import Testing
 
+@testable import Client
+
 /// How a server begins and ends.
 struct StartTests {
   @Test func upPrintsOneLineKeepsItsKeyToItselfAndEndsWhenAsked() async throws {
@@ -30,6 +32,41 @@ struct StartTests {
       let end = try await within(5, "up ends") { try await up.end() }
       #expect(end == Program.End(code: 0, signal: 0))
       #expect(up.output.lines.count == 1 && up.output.lines[0].hasPrefix("ready http://127.0.0.1:"))
+    }
+  }
+
+  /// As people type it: everything where they are.
+  @Test func relativePathsServe() async throws {
+    try await scenario(60) { bench in
+      try bench.queue("local")
+      let up = try bench.start(
+        "up", ["up", "--data", "data", "--listen", "127.0.0.1:0", "--queues", "queues", "--plugins", Bench.plugins])
+      try await bench.ready(up)
+      try bench.write(
+        "train/train.py", "import os, sys; print(os.path.isfile('train.py'), sys.prefix != sys.base_prefix)")
+      try bench.write("train/requirements.txt", "")
+      let made = try await bench.lunaport("job", "create", "code", "train/train.py", "-p", "p", "-n", "train")
+      #expect(made.code == 0, "\(made.errors)")
+      let run = try await bench.end(of: try await bench.launch("train").id, within: 40)
+      #expect(run.state == .finished, "\(run)")
+      #expect(try await bench.log(run.id).hasSuffix("True True\n"))
+    }
+  }
+
+  @Test func aServerThatManyWaitOnEndsAtOnce() async throws {
+    try await scenario { bench in
+      try bench.queue("local")
+      let gate = bench.gate("gate")
+      let server = try await bench.serve()
+      try await bench.job("wait", "echo one; read _ <\(gate)")
+      _ = try await bench.agent("one", ["local"])
+      let watch = try bench.start("launch", ["launch", "-j", "wait", "-q", "local", "-p", "p", "--watch"])
+      try await within(10, "the first line is seen") { try await watch.output.line { $0 == "one" } }
+      let follower = try await bench.client.stream(["events"], [], stall: nil)
+      server.send(SIGTERM)
+      #expect(try await within(5, "the server ends") { try await server.end() } == Program.End(code: 0, signal: 0))
+      for try await _ in follower.body {}
+      #expect(watch.isRunning)
     }
   }
 

@@ -30,11 +30,16 @@ extension Bench {
         verb, "--data", path("data"), "--listen", address ?? "127.0.0.1:0", "--queues", path("queues"), "--plugins",
         Bench.plugins,
       ] + more, variables)
-    let line = try await within(20, "\(verb) is ready") { try await program.output.line { _ in true } }
+    try await ready(program)
+    return program
+  }
+
+  /// Waits until a server serves, and talks to that one from then on.
+  func ready(_ program: Program) async throws {
+    let line = try await within(20, "\(program.name) is ready") { try await program.output.line { _ in true } }
     let url = try #require(line.hasPrefix("ready http://") ? String(line.dropFirst("ready ".count)) : nil)
     let key = try #require(Disk.text(path("data/admin.key")))
     server.withLock { $0 = ServerPlace(url: url, key: String(key.filter { !$0.isWhitespace })) }
-    return program
   }
 
   func up(_ more: String...) async throws -> Program { try await serve("up", more) }
