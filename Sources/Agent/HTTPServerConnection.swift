@@ -47,6 +47,9 @@ extension ConnectionFailure {
   /// - Parameter missing: what it means that there is nothing of that name.
   init(_ error: APIError, missing: ConnectionFailure? = nil) {
     switch error {
+    case .unreachable(let error) where error.code == .file:
+      // Our own disk, and no fault of the server; for how long nobody knows.
+      self = .invalid("\(error.fact) (\(error.hint))", [])
     case .unreachable(let error):
       // Whatever is wrong with the line or the server's certificate may be mended while the agent waits.
       self = .unreachable("\(error.fact) (\(error.hint))")
