@@ -6,6 +6,7 @@ final class Session: Sendable {
   private struct State {
     var id: String?
     var isLost = false
+    var isDenied = false
     var heard = 0.0
     var waiters: [UInt64: CheckedContinuation<String?, Never>] = [:]
     var next: UInt64 = 0
@@ -70,6 +71,7 @@ final class Session: Sendable {
   /// - Parameter begun: when it was asked, by `uptime`. Of several calls one may fail late that was made before the server
   ///   came back; that is no news.
   func heard(_ failure: ConnectionFailure?, asked begun: Double) {
+    tellDenial(failure)
     let isReached = failure?.isPassing != true
     let (isNews, silence) = state.withLock { state in
       if !isReached, begun < state.heard { return (false, 0.0) }
@@ -91,5 +93,22 @@ final class Session: Sendable {
           .warning, "server_lost",
           "cannot reach the server at \(address), trying again; runs go on: \(failure?.message ?? "")"))
     }
+  }
+
+  /// Tells people once that the server does not accept the agent's key any more.
+  private func tellDenial(_ failure: ConnectionFailure?) {
+    let message: String? = if case .denied(let text)? = failure { text } else { nil }
+    // Other failures say nothing of the key.
+    guard failure == nil || message != nil else { return }
+    let isNews = state.withLock { state in
+      defer { state.isDenied = message != nil }
+      return message != nil && !state.isDenied
+    }
+    guard isNews else { return }
+    log(
+      AgentEvent(
+        .error, "denied",
+        "the server at \(address) does not accept this agent's key any more: \(message ?? ""); runs go on, and an agent "
+          + "with a key that it accepts, on the same data folder, reports them"))
   }
 }
