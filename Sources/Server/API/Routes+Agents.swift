@@ -27,7 +27,7 @@ extension Routes {
     ) { service, call in try .value(await service.agent(call.path("id"), for: call.account)) },
     Route(
       .delete, "/api/v1/agents/{id}", "deleteAgent", "Agents", "Forget an agent; what it holds lapses", .anyone,
-      parameters: [.agent], answers: [.nothing]
+      parameters: [.agent], answers: [.nothing], refusals: [409]
     ) { service, call in
       try await service.remove(agent: call.path("id"), by: call.account)
       return .noContent()

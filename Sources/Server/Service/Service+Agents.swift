@@ -122,9 +122,15 @@ extension Service {
     return view(try await seenAgent(id, for: account))
   }
 
-  /// Forgets an agent; what it holds lapses.
+  /// Forgets an agent; what it holds lapses. One that is at work stays: nobody could take the news of its runs any more.
   func remove(agent id: String, by account: Account) async throws {
     let status = try await seenAgent(id, for: account)
+    let isHeard = (roster[id] ?? status.agent).isActive(now: clock.now())
+    guard status.jobs == 0 || !isHeard else {
+      throw ServiceError(
+        .conflict, "agent `\(status.agent.name)` works on \(status.jobs) runs",
+        hint: "drain it first, or stop it: lunaport agents --drain \(status.agent.name)")
+    }
     try await store.removeAgent(status.agent.id)
     roster.remove(id)
     told.withLock { $0[id] = nil }
