@@ -24,20 +24,27 @@ struct DiskTests {
     }
   }
 
+  /// A disk of this many MiB at a folder of the bench; gone with the bench.
+  static func disk(_ bench: Bench, _ folder: String, _ size: Int) throws {
+    try Disk.makeFolder(bench.path(folder))
+    try #require(mount("tmpfs", bench.path(folder), "tmpfs", 0, "size=\(size)m") == 0)
+  }
+
   @Test(.enabled(if: DiskTests.canMount, "only who may mount can make a small disk"))
-  func aFullDiskLosesNothingThatWasAnswered() async throws {
+  func aServersFullDiskLosesNothingThatWasAnswered() async throws {
     try await scenario(60) { bench in
       try bench.queue("local")
-      try Disk.makeFolder(bench.path("data"))
-      #expect(mount("tmpfs", bench.path("data"), "tmpfs", 0, "size=16m") == 0)
+      try DiskTests.disk(bench, "data", 16)
       let server = try await bench.serve()
-      try await bench.job("talk", "head -c 100000 /dev/zero | tr '\\0' x; echo; echo end")
-      let before = try await bench.launch("talk").id
-      _ = try await bench.serviceKey()
+      let gate = bench.gate("gate")
+      try await bench.job("talk", "read _ <\(gate); head -c 100000 /dev/zero | tr '\\0' x; echo; echo end")
+      _ = try await bench.agent("one", ["local"], maxJobs: 2)
+      var known: [String] = []
+      for _ in 0..<4 { known.append(try await bench.launch("talk").id) }
+      try await bench.counts([.running: 2, .queued: 2])
       DiskTests.fill(bench.path("data/filler"))
 
       // Submit until the disk is felt: room in pages that are there already may take a few.
-      var known: [String] = [before]
       var refusal: (status: Int, text: String)?
       for _ in 0..<200 where refusal == nil {
         let answer = try await bench.request(
@@ -50,21 +57,50 @@ struct DiskTests {
       }
       #expect(refusal?.status == 503, "\(refusal?.text ?? "nothing was refused")")
       #expect(refusal?.text.contains("cannot write to its disk") == true, "\(refusal?.text ?? "")")
-      let said = try await bench.lunaport("launch", "-j", "talk", "-q", "local", "-p", "p", "-c", "/dev/null")
-      #expect(said.code != 0 && said.errors.contains("error"), "\(said)")
       #expect(try await bench.request(.get, "/healthz").status == 200)
       #expect(try await bench.runs(on: "local").count == known.count)
+      try await within(10, "the operator is told") { try await server.errors.line { $0.contains("no space is left") } }
+      // Programs end, and their agent cannot say so.
+      bench.open("gate")
+      try await within(10, "the programs have ended") {
+        while !bench.runProcesses().isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+      }
       #expect(server.isRunning)
 
-      // An agent that comes now waits, and all is well when there is room.
-      _ = try await bench.agent("one", ["local"])
       unlink(bench.path("data/filler"))
-      #expect(try await bench.ends(of: known, within: 40).allSatisfy { $0.state == .finished })
+      #expect(try await bench.ends(of: known, within: 40).allSatisfy { $0.state == .finished && $0.attempt == 1 })
       for id in known {
         let log = try await bench.log(id)
         #expect(log.utf8.count == 100_005 && log.hasSuffix("x\nend\n"), "\(log.utf8.count) bytes")
       }
       #expect(try await bench.end(of: try await bench.launch("talk").id).state == .finished)
+    }
+  }
+
+  @Test(.enabled(if: DiskTests.canMount, "only who may mount can make a small disk"))
+  func anAgentsFullDiskEndsNoRunThatGoesOn() async throws {
+    try await scenario(60) { bench in
+      try bench.queue("local")
+      try DiskTests.disk(bench, "one", 8)
+      _ = try await bench.up("--no-agent")
+      let gate = bench.gate("gate")
+      try await bench.job("wait", "echo one; read _ <\(gate); echo two; exit 4")
+      try await bench.job("new", "true")
+      let agent = try await bench.agent("one", ["local"])
+      let going = try await bench.launch("wait").id
+      try await bench.printed(going, bytes: 4)
+      DiskTests.fill(bench.path("one/filler"))
+      // What cannot be started says why, and does not hang.
+      let refused = try await bench.end(of: try await bench.launch("new").id)
+      #expect(refused.state == .failed && refused.reason == .start, "\(refused)")
+      #expect(refused.message?.contains("No space left") == true, "\(refused.message ?? "")")
+      bench.open("gate")
+      let ended = try await bench.end(of: going)
+      #expect(ended.state == .failed && ended.exitCode == 4, "\(ended)")
+      #expect(agent.isRunning)
+      unlink(bench.path("one/filler"))
+      #expect(try await bench.end(of: try await bench.launch("new").id).state == .finished)
+      #expect(bench.runProcesses().isEmpty)
     }
   }
 }

@@ -75,9 +75,7 @@ struct EndingTests {
       try await bench.job("gone", "echo here; sleep 1000")
       let run = try await bench.launch("gone")
       try await bench.run(run.id, is: .running)
-      try await within(10, "the program has written") {
-        for try await piece in try await bench.client.log(of: run.id, follow: true).body where !piece.isEmpty { return }
-      }
+      try await bench.printed(run.id)
       let all = bench.runProcesses()
       #expect(all.count >= 2)
       for held in all { kill(held.process, SIGKILL) }

@@ -29,9 +29,7 @@ struct SecretTests {
       let digest = try await Command(
         ["sh", "-c", "printf %s \(SecretTests.text) | sha256sum | cut -c1-64"], timeout: 10
       ).run().output
-      try await within(10, "the program has printed") {
-        for try await piece in try await bench.client.log(of: run, follow: true).body where !piece.isEmpty { return }
-      }
+      try await bench.printed(run)
       var places: [String: String] = [:]
       for words in [
         ["run", "show", run], ["run", "show", run, "--json"], ["plan", "local", "use", "--json"],

@@ -93,7 +93,7 @@ struct ServerCrashTests {
       var agent = try await bench.agent("one", ["local"])
       let run = try await bench.launch("print").id
       for round in 1...6 {
-        try await bench.run(run, "prints on") { $0.logSize >= round * 300_000 }
+        try await bench.printed(run, bytes: round * 300_000)
         switch round % 3 {
         case 0:
           try await agent.crash()

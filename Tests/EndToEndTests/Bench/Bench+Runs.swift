@@ -106,6 +106,27 @@ extension Bench {
     }
   }
 
+  /// Waits until the server has so many bytes of a run's output.
+  func printed(_ id: String, bytes count: Int = 1) async throws {
+    try await within(20, "run \(id) has printed \(count) bytes") {
+      var seen = 0
+      var retries = Retries()
+      while seen < count {
+        do {
+          for try await piece in try await self.client.log(of: id, offset: Int64(seen), follow: true).body {
+            seen += piece.count
+            retries.reset()
+            if seen >= count { return }
+          }
+        } catch let error as APIError {
+          try await retries.wait(after: error)
+        } catch let error as HTTPClientError {
+          try await retries.wait(after: .unreachable(error))
+        }
+      }
+    }
+  }
+
   // MARK: Waiting
 
   /// Asks again whenever something of the queue or of an agent has changed. Bears the loss of the server.

@@ -145,7 +145,7 @@ final class Bench: Sendable {
     for program in programs.withLock({ $0 }) { try? await program.crash() }
     killRuns()
     for file in opened.withLock({ $0 }) { Glibc.close(file) }
-    umount2(path("data"), Int32(MNT_DETACH))
+    for folder in ["data", "one"] { umount2(path(folder), Int32(MNT_DETACH)) }
     try? Disk.remove(root)
   }
 

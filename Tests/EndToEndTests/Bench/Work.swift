@@ -33,11 +33,18 @@ enum Work {
     try await bench.counts([.finished: short, .running: places])
   }
 
-  /// Every run has ended well, was started once, and its log is whole.
+  /// These are all runs of their queues. Each has ended well, was started once, and its log is whole.
   /// - Parameter attempts: most attempts that a run may have had; one that was leased and never started is no start.
-  static func verify(_ bench: Bench, _ ids: [String], within seconds: Double = 40, attempts: Int = 1) async throws {
-    let runs = try await bench.ends(of: ids, within: seconds)
-    for run in runs {
+  static func verify(
+    _ bench: Bench, _ ids: [String], on queues: [String] = ["local"], within seconds: Double = 40, attempts: Int = 1
+  ) async throws {
+    var found: [RunView] = []
+    for queue in queues {
+      let all = try await bench.runs(on: queue).map(\.id)
+      found += try await bench.ends(of: all, on: queue, within: seconds)
+    }
+    #expect(found.map(\.id).sorted() == ids.sorted())
+    for run in found {
       #expect(run.state == .finished && run.attempt <= attempts && run.retries == 0, "\(run)")
       let wanted = (0..<lines).map { "\(run.id) line \($0)\n" }.joined() + "\(run.id) last\n"
       let log = try await bench.log(run.id)
@@ -46,7 +53,8 @@ enum Work {
     }
     for file in ["starts", "ends"] {
       let noted = (bench.read(file) ?? "").split(separator: "\n").map(String.init)
-      #expect(noted.sorted() == ids.sorted(), "\(file): \(noted.count) of \(ids.count)")
+      let isOnce = noted.sorted() == ids.sorted()
+      #expect(isOnce, "\(file): \(noted.count) of \(ids.count)")
     }
     #expect(bench.runProcesses().isEmpty)
   }
