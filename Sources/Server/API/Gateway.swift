@@ -58,13 +58,9 @@ struct Gateway: Sendable {
   func answer(_ request: HTTPRequest, _ route: Route) async -> HTTPResponse {
     var response: HTTPResponse
     do {
-      let account = try await account(request, route.access)
-      guard route.access.allows(account.role) else {
-        throw ServiceError(
-          .forbidden, "the role `\(account.role.rawValue)` of account `\(account.name)` may not do this",
-          hint: "use a key of \(Gateway.roles(route.access))")
-      }
-      let call = try Call(request, of: route, by: account)
+      // A task that waits keeps what memory it ever needed: what comes before the wait is done in another one.
+      let call =
+        route.waits ? try await Task { try await admit(request, route) }.value : try await admit(request, route)
       response =
         route.waits
         ? try await request.whileWaiting { try await route.handler(service, call) }
@@ -86,6 +82,18 @@ struct Gateway: Sendable {
     service.metrics.count(
       Metrics.requests, Metrics.labels(("route", route.name), ("status", String(response.status))))
     return Gateway.secured(response)
+  }
+
+  /// Finds out who asks, and judges what is asked. Not inlined, so that what it needs is not kept by who waits.
+  @inline(never)
+  private func admit(_ request: HTTPRequest, _ route: Route) async throws -> Call {
+    let account = try await account(request, route.access)
+    guard route.access.allows(account.role) else {
+      throw ServiceError(
+        .forbidden, "the role `\(account.role.rawValue)` of account `\(account.name)` may not do this",
+        hint: "use a key of \(Gateway.roles(route.access))")
+    }
+    return try Call(request, of: route, by: account)
   }
 
   private static func roles(_ access: Access) -> String {

@@ -103,14 +103,16 @@ extension Transaction {
 }
 
 extension Connection {
+  /// A condition that is always there would have SQLite read every agent to find one.
   fileprivate func agents(whose column: String, is value: String?) throws(StoreError) -> [AgentStatus] {
     try all(
       text: """
         SELECT b.body, a.drain OR a.leaving, a.heartbeat_at,
           (SELECT count(*) FROM run INDEXED BY run_agent WHERE state BETWEEN 1 AND 4 AND run.agent = a.id)
-        FROM agent a JOIN agent_body b ON b.agent = a.id WHERE (?1 IS NULL OR \(column) = ?1) ORDER BY a.entity, a.name
+        FROM agent a JOIN agent_body b ON b.agent = a.id \(value == nil ? "" : "WHERE \(column) = ?1")
+        ORDER BY a.entity, a.name
         """,
-      [.text(value)]
+      value.map { [.text($0)] } ?? []
     ) { (row) throws(StoreError) in
       var agent = try Codec.decode(Agent.self, row.text(0).utf8, of: "an agent")
       agent.draining = row.flag(1)
