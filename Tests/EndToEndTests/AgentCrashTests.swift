@@ -142,7 +142,10 @@ struct AgentCrashTests {
       try await bench.run(running, is: .running)
       agent.send(SIGTERM)
       #expect(try await within(5, "the agent ends") { try await agent.end() } == Program.End(code: 0, signal: 0))
-      #expect(!isAlive(build))
+      // It was told to die; how fast the kernel carries that out is not ours to say.
+      try await within(5, "the build is gone") {
+        while isAlive(build) { try await Task.sleep(for: .milliseconds(5)) }
+      }
       #expect(try await bench.client.run(building).innerState == .queued)
       #expect(try await bench.client.run(running).state == .running)
       #expect(!bench.runProcesses().isEmpty)

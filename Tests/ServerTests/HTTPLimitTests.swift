@@ -151,8 +151,7 @@ import Testing
     try await withServer(limits: limits, routes: echo) { server, _ in
       let raw = RawClient(port: server.address.port)
       await raw.send("GET / HTTP/1.1\r\n")
-      while server.connectionCount == 0 { await Task.yield() }
-      while server.connectionCount > 0 { await Task.yield() }
+      #expect(await raw.readToEnd().isEmpty)
     }
   }
 
