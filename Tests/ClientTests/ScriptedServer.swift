@@ -26,7 +26,7 @@ final class ScriptedServer: Sendable {
   var closed: Int { state.withLock { $0.closed } }
 
   func waitForClose() async {
-    while closed == 0 { await Task.yield() }
+    while closed == 0 { try? await Task.sleep(for: .milliseconds(1)) }
   }
 
   convenience init(_ scripts: [Step]...) {

@@ -80,7 +80,7 @@ struct PluginHostTests {
     #expect(!spec.json().contains("hunter2"))
     let handle = try await driver.start(spec, token: "s", secrets: ["hf": Secret(name: "hf", text: "hunter2")])
     #expect(!handle.json().contains("hunter2"))
-    while try await driver.poll([handle])[0].state == .running { await Task.yield() }
+    while try await driver.poll([handle])[0].state == .running { try? await Task.sleep(for: .milliseconds(1)) }
     #expect(try await String(decoding: driver.logs(handle, cursor: nil).bytes, as: UTF8.self) == "good")
     await #expect(throws: DriverFailure.self) { try await driver.start(spec, token: "none", secrets: [:]) }
   }

@@ -82,7 +82,7 @@ import Testing
       await waiting.wait()
       raw = nil
       await cancelled.wait()
-      while server.connectionCount > 0 { await Task.yield() }
+      while server.connectionCount > 0 { try? await Task.sleep(for: .milliseconds(1)) }
     }
   }
 
@@ -95,7 +95,7 @@ import Testing
       }
     } _: { server, _ in
       for _ in 0..<20 { await RawClient(port: server.address.port).send("GET / HTTP/1.1\r\nHost: x\r\n\r\n") }
-      while server.connectionCount > 0 { await Task.yield() }
+      while server.connectionCount > 0 { try? await Task.sleep(for: .milliseconds(1)) }
     }
   }
 
@@ -113,7 +113,7 @@ import Testing
       await raw?.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
       await waiting.wait()
       raw = nil
-      while server.connectionCount > 0 { await Task.yield() }
+      while server.connectionCount > 0 { try? await Task.sleep(for: .milliseconds(1)) }
       release.happen()
     }
   }
@@ -169,9 +169,9 @@ import Testing
     // A second connection is open and idle, and asks for something when the shutdown has begun.
     let idle = RawClient(port: server.address.port)
     await running.wait()
-    while server.connectionCount < 2 { await Task.yield() }
+    while server.connectionCount < 2 { try? await Task.sleep(for: .milliseconds(1)) }
     async let shutdown: Void = server.shutdown(grace: .seconds(50))
-    while !server.core.isClosing { await Task.yield() }
+    while !server.core.isClosing { try? await Task.sleep(for: .milliseconds(1)) }
     await idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     let refusal = await idle.readToEnd()
     #expect(refusal.hasPrefix("HTTP/1.1 503 "))

@@ -19,7 +19,7 @@ struct LeaseDeskTests {
     desk.settle(ticket, got: [:])
     let before = desk.sleepers
     let task = Task { await desk.sleep(ticket) }
-    while desk.sleepers == before { await Task.yield() }
+    while desk.sleepers == before { try? await Task.sleep(for: .milliseconds(1)) }
     return (ticket, task)
   }
 
@@ -152,7 +152,7 @@ struct LeaseDeskTests {
       desk.look(ticket, room: 1, queues: [queue, other], reach: Reach(.process()))
       tasks.append(Task { await desk.sleep(ticket) })
     }
-    while desk.sleepers < count { await Task.yield() }
+    while desk.sleepers < count { try? await Task.sleep(for: .milliseconds(1)) }
     for _ in 0..<count / 2 { desk.arrived(1, in: queue, needs: []) }
     desk.arrived(count / 2, in: other, needs: [])
     for task in tasks { #expect(await task.value == .work) }
