@@ -16,7 +16,9 @@ struct LeasePropertyTests {
     /// Offers that it has now, or had just before.
     let offers: Mutex<[Offer]>
     let isClosed = Mutex(false)
-    static let roomMax = 2
+    /// Room that its newest request speaks of.
+    let asked = Mutex(0)
+    static let roomMax = 5
 
     init(id: String, offer: Offer) {
       self.id = id
@@ -41,9 +43,11 @@ struct LeasePropertyTests {
 
     func work(_ worker: Worker) async {
       while !worker.isClosed.withLock({ $0 }) {
+        let room = worker.room
+        worker.asked.withLock { $0 = room }
         guard
           let answer = try? await api.service.lease(
-            LeaseRequest(room: worker.room, wait: 50, seen: .max >> 11), agent: worker.id, by: account)
+            LeaseRequest(room: room, wait: 50, seen: .max >> 11), agent: worker.id, by: account)
         else { return }
         for lease in answer.leases {
           let isCovered = generations.withLock { $0 }.contains { generation in
@@ -103,7 +107,7 @@ struct LeasePropertyTests {
       }
       let world = World(api)
       try await withThrowingTaskGroup(of: Void.self) { group in
-        for step in 0..<40 {
+        for step in 0..<100 {
           try await act(world, &random, &group)
           try await api.eventually("step \(step): a run waits for an agent that waits for it") {
             try await world.neglected() == nil
@@ -158,7 +162,10 @@ struct LeasePropertyTests {
       let updates = ended.map { RunUpdate($0.holding, ending: Ending(.failed, .start), at: service.clock.now()) }
       _ = try await service.report(AgentReport(holding: [], updates: updates), from: worker.id, by: account)
       // Its request says how much room it had; a real agent asks again when that changes.
-      service.desk.end(service.desk.sit(agent: worker.id))
+      while worker.asked.withLock({ $0 }) != worker.room {
+        service.desk.end(service.desk.sit(agent: worker.id))
+        await Task.yield()
+      }
     default:
       let submissions = (0..<Int.random(in: 1...5, using: &random)).map { _ in
         Submission(
