@@ -86,6 +86,29 @@ struct EndingTests {
     }
   }
 
+  @Test func whatHoldsAProgramTakesItAlongWhenItIsKilled() async throws {
+    try await scenario { bench in
+      try bench.queue("local")
+      _ = try await bench.up()
+      try await bench.job(
+        "family",
+        """
+        (setsid sh -c 'echo $$ >>\(bench.path("pids")); exec sleep 1000' &)
+        echo $$ >>\(bench.path("pids")); sleep 1000
+        """)
+      let run = try await bench.launch("family").id
+      let pids = try await bench.file("pids") { $0.count == 2 }.compactMap { pid_t($0) }
+      let holders = bench.runProcesses().map(\.process).filter { Disk.text("/proc/\($0)/comm") == "lunaport-shim\n" }
+      #expect(holders.count == 1)
+      for holder in holders { kill(holder, SIGKILL) }
+      let ended = try await bench.end(of: run)
+      #expect(ended.state == .crashed && ended.reason == .lost, "\(ended)")
+      try await within(5, "all of it is dead") {
+        while pids.contains(where: isAlive) { try await Task.sleep(for: .milliseconds(5)) }
+      }
+    }
+  }
+
   @Test(.enabled(if: Cgroups.detect().limitsMemory, "this machine lets nobody make memory control groups"))
   func aProgramThatTakesTooMuchMemoryCrashes() async throws {
     try await scenario { bench in
@@ -98,6 +121,11 @@ struct EndingTests {
       let run = try await bench.end(of: try await bench.launch("hungry").id)
       #expect(run.state == .crashed && run.reason == .outOfMemory, "\(run)")
       #expect(try await bench.log(run.id) == "hungry\n")
+      try await bench.isTidy()
+      let groups = try await Command(
+        ["find", "/sys/fs/cgroup", "-maxdepth", "6", "-name", "lunaport-\(run.id)*"], timeout: 10
+      ).run()
+      #expect(groups.output.isEmpty, "\(String(decoding: groups.output, as: UTF8.self))")
     }
   }
 

@@ -78,6 +78,32 @@ struct ServerCrashTests {
     }
   }
 
+  /// Everything dies at once, as when the power fails: server, agent, what holds the programs, and the programs.
+  @Test func aMachineThatRestartsTellsWhatItLostAtOnce() async throws {
+    try await scenario { bench in
+      try bench.queue("local")
+      try bench.queue("again", "retry = { max = 1, on = { \"lost\" } },")
+      let up = try await bench.up()
+      try await bench.job("wait", "echo attempt $LUNAPORT_ATTEMPT; [ $LUNAPORT_ATTEMPT = 2 ] || sleep 1000")
+      let lost = try await bench.launch("wait").id
+      let again = try await bench.launch("wait", on: "again").id
+      for id in [lost, again] {
+        try await bench.run(id, is: .running)
+        try await bench.printed(id)
+      }
+      up.send(SIGKILL)
+      for held in bench.runProcesses() { kill(held.process, SIGKILL) }
+      try await up.crash()
+      try await bench.serve("up", again: true)
+      let crashed = try await bench.end(of: lost)
+      #expect(crashed.state == .crashed && crashed.reason == .lost, "\(crashed)")
+      let second = try await bench.run(again, is: .finished)
+      #expect(second.attempt == 2 && second.retries == 1, "\(second)")
+      #expect(try await bench.log(again) == "attempt 2\n")
+      #expect(try await bench.log(again, attempt: 1) == "attempt 1\n")
+    }
+  }
+
   /// A program that prints all the time, while its agent and its server are killed again and again.
   @Test func noByteOfALogIsLostOrDoubled() async throws {
     try await scenario(75) { bench in

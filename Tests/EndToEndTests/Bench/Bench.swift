@@ -159,6 +159,18 @@ final class Bench: Sendable {
     }
   }
 
+  /// Waits until agents have cleared away what their runs, which have all ended, left on their disks.
+  func isTidy() async throws {
+    let agents = Disk.names(in: root).flatMap { ["\($0)", "\($0)/agent"] }
+    try await within(10, "nothing is left of runs that have ended") {
+      while true {
+        let left = agents.flatMap { Disk.names(in: self.path("\($0)/runs")) + Disk.names(in: self.path("\($0)/work")) }
+        if left.isEmpty { return }
+        try await Task.sleep(for: .milliseconds(20))
+      }
+    }
+  }
+
   private func killRuns() {
     var tokens: Set<String> = []
     // Again, for one that was just being started may have been missed.

@@ -57,5 +57,6 @@ enum Work {
       #expect(isOnce, "\(file): \(noted.count) of \(ids.count)")
     }
     #expect(bench.runProcesses().isEmpty)
+    try await bench.isTidy()
   }
 }
