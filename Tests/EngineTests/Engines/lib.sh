@@ -26,7 +26,8 @@ die() {
 need_packages() {
   local missing=() package as_root=() policy=/usr/sbin/policy-rc.d
   for package in "$@"; do
-    dpkg -s "$package" 2>/dev/null | grep -q '^Status: install ok' || missing+=("$package")
+    # shellcheck disable=SC2016 # dpkg-query's own braces
+    [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == 'install ok'* ]] || missing+=("$package")
   done
   [ "${#missing[@]}" -gt 0 ] || return 0
   say "installing ${missing[*]}"

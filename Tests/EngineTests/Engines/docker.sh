@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Debian's dockerd on a private Unix socket: no bridge, no iptables, no TCP. Containers have loopback alone, or the
+# host's network where they ask for it. The image local/busy:latest is there.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lib.sh"
+
+state=$engine_work/docker
+socket=$state/docker.sock
+
+api() { curl -fsS --unix-socket "$socket" "$@"; }
+
+engine_start() {
+  need_packages docker.io containerd runc busybox-static curl python3 procps
+  short_path "$socket"
+  mkdir -p "$state/mounts"
+  chmod 711 "$state"
+  # What a crash left: dockerd takes the zombie of its old containerd for a living one and waits for it in vain.
+  alive "$state/dockerd.pid" || rm -f "$socket" "$state/docker.run" "$state/exec/containerd/containerd.pid"
+  spawn "$state/dockerd.pid" "$state/dockerd.log" dockerd --data-root "$state/data" --exec-root "$state/exec" \
+    --pidfile "$state/docker.run" --host "unix://$socket" --bridge=none --iptables=false --ip6tables=false \
+    --ip-forward=false --ip-masq=false --storage-driver "${DOCKER_STORAGE:-overlay2}" \
+    --exec-opt native.cgroupdriver=cgroupfs --log-opt max-size=100m --default-ulimit nofile=4096:16384
+  wait_for 40 api http://docker/_ping || die "dockerd does not answer; see $state/dockerd.log"
+  if ! api http://docker/images/local/busy:latest/json >/dev/null 2>&1; then
+    python3 "$engine_folder/mk-image.py" "$state/busy.tar" local/busy:latest >/dev/null
+    api -X POST -H 'Content-Type: application/x-tar' --data-binary @"$state/busy.tar" http://docker/images/load >/dev/null
+    rm -f "$state/busy.tar"
+  fi
+  printf '{"settings": {"docker": {"endpoint": "unix://%s", "mounts": ["%s/mounts"]}}, "env": {"DOCKER_HOST": "unix://%s"}}\n' \
+    "$socket" "$state" "$socket"
+}
+
+engine_stop() {
+  local container shim
+  if alive "$state/dockerd.pid"; then
+    for container in $(api 'http://docker/containers/json?all=1' | grep -oE '"Id":"[0-9a-f]{64}"' | cut -d'"' -f4); do
+      api -X DELETE "http://docker/containers/$container?force=1&v=1" >/dev/null || true
+    done
+  fi
+  reap "$state/dockerd.pid" 15
+  # Shims that a killed dockerd left, and what runs in them.
+  for shim in $(pgrep -f -- "^/usr/bin/containerd-shim-runc-v2 .* -address $state/exec/containerd/containerd.sock"); do
+    for container in $(cat /proc/"$shim"/task/*/children 2>/dev/null) "$shim"; do
+      kill -KILL "$container" 2>/dev/null || true
+    done
+  done
+  purge "$state"
+}
+
+engine_kill() { crash "$state/dockerd.pid"; }
+
+engine_main "$@"
