@@ -41,6 +41,7 @@ struct Preparation: Sendable {
       queue: lease.queue, author: lease.author, job: lease.spec.job?.reference, command: lease.spec.command,
       environment: [:], resource: lease.spec.resource, timeout: lease.spec.timeout, fenced: lease.spec.retriesLost)
     if source.kind == .image {
+      request.image = source.image?.pinned
       request.environment = Program.environment(lease, configFile: nil)
     } else {
       guard source.kind == .code, let digest = source.manifest else {

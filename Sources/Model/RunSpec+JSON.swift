@@ -49,10 +49,23 @@ extension JSONWriter {
     object { writer in
       writer.field("kind", source.kind.rawValue)
       writer.optional("manifest", source.manifest) { $0.string($1) }
+      writer.optional("git", source.git) { $0.write($1) }
+      writer.optional("image", source.image) { $0.string($1.text) }
       writer.key("entry_point")
       writer.array(source.entryPoint) { $0.string($1) }
       writer.optional("python", source.python) { $0.string($1) }
       writer.optional("requirements", source.requirements) { $0.string($1) }
+    }
+  }
+
+  fileprivate mutating func write(_ git: GitSource) {
+    object { writer in
+      writer.field("url", git.url)
+      writer.field("commit", git.commit)
+      writer.optional("ref", git.ref) { $0.string($1) }
+      writer.optional("folder", git.folder) { $0.string($1) }
+      writer.optional("secret", git.secret) { $0.string($1) }
+      writer.optional("user", git.user) { $0.string($1) }
     }
   }
 
@@ -67,6 +80,7 @@ extension JSONWriter {
       writer.array(job.aliases) { $0.string($1) }
       writer.key("source")
       writer.write(job.source)
+      writer.optional("inputs", job.inputs) { $0.value($1.schema) }
       writer.field("digest", job.digest)
       writer.field("author", job.author)
       writer.key("created_at")
@@ -185,6 +199,11 @@ extension JSONReader {
       switch key {
       case "kind": kind = try reader.sourceKind()
       case "manifest": source.manifest = try reader.optionalString()
+      case "git": source.git = try reader.optional { (reader) throws(JSONError) in try reader.gitSource() }
+      case "image":
+        if let text = try reader.optionalString() {
+          source.image = try reader.need(try? ImageReference(text), "image")
+        }
       case "entry_point": entryPoint = try reader.strings()
       case "python": source.python = try reader.optionalString()
       case "requirements": source.requirements = try reader.optionalString()
@@ -196,6 +215,22 @@ extension JSONReader {
     return source
   }
 
+  private mutating func gitSource() throws(JSONError) -> GitSource {
+    var git = GitSource(url: "", commit: "")
+    try object { (reader, key) throws(JSONError) in
+      switch key {
+      case "url": git.url = try reader.string()
+      case "commit": git.commit = try reader.string()
+      case "ref": git.ref = try reader.optionalString()
+      case "folder": git.folder = try reader.optionalString()
+      case "secret": git.secret = try reader.optionalString()
+      case "user": git.user = try reader.optionalString()
+      default: _ = try reader.value()
+      }
+    }
+    return git
+  }
+
   private mutating func jobVersion() throws(JSONError) -> JobVersion {
     var entity: String?
     var project: String?
@@ -203,6 +238,7 @@ extension JSONReader {
     var version: Int?
     var aliases: [String]?
     var source: Source?
+    var inputs: Inputs?
     var digest: String?
     var author: String?
     var createdAt: Double?
@@ -214,6 +250,9 @@ extension JSONReader {
       case "version": version = try reader.number()
       case "aliases": aliases = try reader.strings()
       case "source": source = try reader.source()
+      case "inputs":
+        let schema = try reader.value()
+        if !schema.isNull { inputs = try reader.need(try? Inputs(schema: schema), "schema of inputs") }
       case "digest": digest = try reader.string()
       case "author": author = try reader.string()
       case "created_at": createdAt = try reader.double()
@@ -223,8 +262,8 @@ extension JSONReader {
     return JobVersion(
       entity: try need(entity, "entity"), project: try need(project, "project"), name: try need(name, "name"),
       version: try need(version, "version"), aliases: try need(aliases, "aliases"),
-      source: try need(source, "source"), digest: try need(digest, "digest"), author: try need(author, "author"),
-      createdAt: try need(createdAt, "created_at"))
+      source: try need(source, "source"), inputs: inputs, digest: try need(digest, "digest"),
+      author: try need(author, "author"), createdAt: try need(createdAt, "created_at"))
   }
 
   private mutating func overrides() throws(JSONError) -> Overrides {

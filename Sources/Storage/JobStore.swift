@@ -48,15 +48,19 @@ public struct JobName: Sendable, Hashable {
 public struct NewJobVersion: Sendable, Hashable {
   public var job: JobName
   public var source: Source
+  public var inputs: Inputs?
   /// Identity of the content.
   public var digest: String
   /// Beside `latest`.
   public var aliases: [String]
   public var author: String
 
-  public init(_ job: JobName, source: Source, digest: String, aliases: [String] = [], author: String) {
+  public init(
+    _ job: JobName, source: Source, inputs: Inputs? = nil, digest: String, aliases: [String] = [], author: String
+  ) {
     self.job = job
     self.source = source
+    self.inputs = inputs
     self.digest = digest
     self.aliases = aliases
     self.author = author

@@ -45,6 +45,24 @@ import Testing
         entity: "research", project: "demo", name: "train", version: number, aliases: number == 2 ? ["latest"] : [],
         source: source, digest: "d\(number)", author: "alice", createdAt: testTime - 86_400 * Double(3 - number))
     }
+    let image = JobVersion(
+      entity: "research", project: "demo", name: "job-app", version: 0, aliases: ["1.0", "latest"],
+      source: Source(
+        kind: .image,
+        image: try ImageReference("registry.example/app:1.0@sha256:" + String(repeating: "0a", count: 32)),
+        entryPoint: []),
+      inputs: Inputs(inferredFrom: ["lr": 0.1, "opt": ["name": "adam"], "sizes": [1, 2]]), digest: "d", author: "alice",
+      createdAt: testTime - 60)
+    try Golden.check(JobText.page(image, versions: [image], now: testTime, on: .plain) + "\n", "job-describe-image")
+    let git = JobVersion(
+      entity: "research", project: "demo", name: "job-git", version: 0, aliases: ["latest"],
+      source: Source(
+        kind: .git,
+        git: GitSource(
+          url: "https://git.example/a", commit: String(repeating: "0a", count: 20), ref: "main", folder: "train",
+          secret: "git-git.example", user: "bot"), entryPoint: ["python3", "a.py"], python: "3.11",
+        requirements: "pyproject.toml"), digest: "d", author: "alice", createdAt: testTime - 60)
+    try Golden.check(JobText.page(git, versions: [git], now: testTime, on: .plain) + "\n", "job-describe-git")
     try Golden.check(JobText.table(versions, now: testTime).rendered(on: .plain) + "\n", "job-list")
     try Golden.check(
       JobText.page(versions[2], versions: versions.reversed(), now: testTime, on: .plain) + "\n", "job-describe")

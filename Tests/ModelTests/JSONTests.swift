@@ -99,7 +99,16 @@ import Testing
     let least = RunSpec(
       job: nil, source: Source(kind: .image, entryPoint: []), overrides: Overrides(), target: "", resource: .null,
       needs: [], timeout: nil, grace: 0, retriesLost: false, generation: 0)
-    for spec in [full, least] {
+    var git = full
+    git.source = Source(
+      kind: .git,
+      git: GitSource(
+        url: "https://h/x", commit: "00ff", ref: "main", folder: "a/b", secret: "git-h", user: "bot"), entryPoint: ["a"]
+    )
+    git.job?.inputs = Inputs(inferredFrom: ["lr": 0.5, "opt": ["name": "adam"]])
+    var image = full
+    image.source = Source(kind: .image, image: try ImageReference("alpine:3.20"), entryPoint: [])
+    for spec in [full, least, git, image] {
       #expect(try RunSpec(json: spec.json()) == spec)
       #expect(try RunSpec(json: Array(JSONEncoder().encode(spec))) == spec)
       #expect(try JSONDecoder().decode(RunSpec.self, from: Data(spec.json())) == spec)

@@ -36,6 +36,85 @@ struct JobAPITests {
     }
   }
 
+  @Test func aGitJobIsKeptWithItsCommitAndNoOtherAddressIsTaken() async throws {
+    try await TestAPI.with { (api) async throws -> Void in
+      let commit = String(repeating: "0a", count: 20)
+      func make(_ git: GitSource) async throws -> TestAPI.Answer {
+        try await api.post(
+          "/api/v1/jobs",
+          JobRequest(project: "p", source: Source(kind: .git, git: git, entryPoint: ["python3", "a.py"])))
+      }
+      let made = try await make(GitSource(url: "https://git.example/a", commit: commit, ref: "main"))
+      #expect(made.status == 201, "\(made.text)")
+      #expect(made.body["job"]?["name"] == "job-https-git.example-a-a.py")
+      #expect(made.body["job"]?["source"]?["git"]?["ref"] == "main")
+      let same = try await make(GitSource(url: "https://git.example/a", commit: commit, ref: "other"))
+      #expect(same.status == 200, "another branch of the same commit is no change")
+      let moved = try await make(GitSource(url: "https://git.example/a", commit: String(commit.reversed())))
+      #expect(moved.body["job"]?["version"] == 1)
+      for bad in [
+        GitSource(url: "file:///srv/x", commit: commit), GitSource(url: "ext::sh -c id", commit: commit),
+        GitSource(url: "https://evil.example/a", commit: commit, secret: "git-git.example"),
+        GitSource(url: "https://git.example/a", commit: "main"),
+        GitSource(url: "https://git.example/a", commit: commit, folder: "../up"),
+      ] {
+        #expect(try await make(bad).status == 422, "\(bad)")
+      }
+    }
+  }
+
+  @Test func anImageJobIsKnownByItsDigestAndNamedByItsTags() async throws {
+    try await TestAPI.with { (api) async throws -> Void in
+      let digest = "sha256:" + String(repeating: "0a", count: 32)
+      func make(_ image: String, alias: String) async throws -> TestAPI.Answer {
+        try await api.send(
+          .post, "/api/v1/jobs",
+          ["project": "p", "source": ["kind": "image", "image": .string(image)], "aliases": [.string(alias)]])
+      }
+      let first = try await make("team/app:1.0@\(digest)", alias: "1.0")
+      #expect(first.status == 201, "\(first.text)")
+      #expect(first.body["job"]?["name"] == "job-team-app")
+      #expect(first.body["job"]?["source"]?["image"] == .string("docker.io/team/app:1.0@\(digest)"))
+      let again = try await make("team/app:1@\(digest)", alias: "1")
+      #expect(again.status == 200)
+      #expect(again.body["job"]?["aliases"] == ["1", "1.0", "latest"])
+      let bad = try await make("Team/App", alias: "1")
+      #expect((bad.status, bad.code) == (422, "invalid"))
+      #expect(bad.message.contains("capital letters"))
+    }
+  }
+
+  @Test func aRunsConfigIsHeldAgainstTheInputsOfItsJob() async throws {
+    try await TestAPI.with { (api) async throws -> Void in
+      let schema = Inputs(inferredFrom: ["lr": 0.1, "epochs": 3]).schema
+      func make(_ inputs: Value?) async throws -> TestAPI.Answer {
+        var body: [String: Value] = [
+          "project": "p", "name": "train", "source": ["kind": "image", "image": "alpine"],
+        ]
+        body["inputs"] = inputs
+        return try await api.send(.post, "/api/v1/jobs", .object(body))
+      }
+      func launch(_ config: [String: Value]) async throws -> TestAPI.Answer {
+        try await api.post(
+          "/api/v1/runs", Submission(job: "p/train", queue: "q", overrides: Overrides(runConfig: config)))
+      }
+      #expect(try await make(nil).status == 201)
+      #expect(try await launch(["whatever": 1]).status == 201, "of a job without inputs nothing is known")
+      let made = try await make(schema)
+      #expect(made.body["job"]?["version"] == 1, "other inputs are another version")
+      #expect(made.body["job"]?["inputs"] == schema)
+      #expect(try await make(schema).status == 200)
+      #expect(try await launch(["lr": 1]).body["run_config"] == ["lr": 1, "epochs": 3])
+      let bad = try await launch(["lrr": 1, "epochs": "many"])
+      #expect((bad.status, bad.code) == (422, "invalid"))
+      #expect(bad.body["error"]?["problems"]?.arrayValue?.map { $0["code"] ?? .null } == ["S0017", "S0016"])
+      #expect(bad.text.contains("did you mean `lr`?"))
+      let odd = try await make(["type": "object", "properties": ["a": ["type": "string", "pattern": "x"]]])
+      #expect(odd.status == 422)
+      #expect(odd.message.contains("`pattern`"))
+    }
+  }
+
   @Test func whatWasNotUploadedIsNamed() async throws {
     try await TestAPI.with { (api) async throws -> Void in
       let here = try await api.upload("here.py", "1")

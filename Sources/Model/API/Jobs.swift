@@ -6,16 +6,20 @@ public struct JobRequest: Sendable, Hashable, Codable {
   /// Made of the source where nil.
   public var name: String?
   public var source: Source
+  /// As JSON Schema.
+  public var inputs: Inputs?
   /// Beside `latest`.
   public var aliases: [String]?
 
   public init(
-    entity: String? = nil, project: String, name: String? = nil, source: Source, aliases: [String]? = nil
+    entity: String? = nil, project: String, name: String? = nil, source: Source, inputs: Inputs? = nil,
+    aliases: [String]? = nil
   ) {
     self.entity = entity
     self.project = project
     self.name = name
     self.source = source
+    self.inputs = inputs
     self.aliases = aliases
   }
 }

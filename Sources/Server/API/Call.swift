@@ -38,6 +38,9 @@ struct Call: Sendable {
   func decode<T: Decodable>(_ type: T.Type) throws -> T {
     do {
       return try JSONDecoder().decode(type, from: Data(request.bytes))
+    } catch DecodingError.dataCorrupted(let context) where context.underlyingError is SourceProblem {
+      let problem = context.underlyingError as? SourceProblem
+      throw ServiceError(.invalid, problem?.message ?? context.debugDescription, hint: problem?.hint)
     } catch let error as DecodingError {
       // The schema took what the type does not: what is told is where.
       throw ServiceError(.invalid, "the body is not what is expected\(Call.place(of: error))")

@@ -119,8 +119,22 @@ extension JSONSchema {
     private mutating func judgeEither(_ value: Value, _ schemas: [JSONSchema], at spot: Spot) {
       if schemas.contains(where: { $0.fits(value) }) { return }
       // The alternative for this kind of value says best what is wrong inside it.
-      if let near = schemas.first(where: { $0.takesKind(of: value) }) { return judge(value, near, at: spot) }
+      let near = schemas.filter { $0.takesKind(of: value) }
+      if let near = near.first(where: { $0.isMeant(by: value) }) ?? near.first { return judge(value, near, at: spot) }
       report(spot, schemas.map(\.kindWords).joined(separator: " or "), not: value)
+    }
+  }
+
+  /// Whether the table has the one word that marks this alternative, such as its `kind`.
+  private func isMeant(by value: Value) -> Bool {
+    switch kind {
+    case .named(let name): Schemas.all[name]?.isMeant(by: value) ?? false
+    case .object(let members):
+      members.contains { member in
+        guard case .choice(let words) = member.schema.kind, words.count == 1 else { return false }
+        return value[member.name]?.stringValue == words[0]
+      }
+    default: false
     }
   }
 

@@ -56,6 +56,8 @@ enum TextForm: Sendable, Hashable {
   /// A name, or an entity and a name with a slash between.
   case queueReference
   case sha256
+  /// The whole hash of a git commit.
+  case commit
   case timestamp
 
   /// Bytes are bounded by the body; this is what a person may write into one field.
@@ -72,6 +74,7 @@ enum TextForm: Sendable, Hashable {
     case .jobReference: "^(\(name)/){0,2}\(name)(:\(name))?$"
     case .queueReference: "^(\(name)/)?\(name)$"
     case .sha256: "^[0-9a-f]{64}$"
+    case .commit: "^([0-9a-f]{40}|[0-9a-f]{64})$"
     case .timestamp: nil
     }
   }
@@ -81,7 +84,7 @@ enum TextForm: Sendable, Hashable {
     switch self {
     case .free(let max): max == .max ? nil : max
     case .line(let max): max
-    case .argument, .name, .runID, .jobReference, .queueReference, .sha256, .timestamp: nil
+    case .argument, .name, .runID, .jobReference, .queueReference, .sha256, .commit, .timestamp: nil
     }
   }
 
@@ -96,6 +99,7 @@ enum TextForm: Sendable, Hashable {
     case .jobReference: "a job, such as `train`, `train:v3` or `team/project/train`"
     case .queueReference: "a queue's name, or `entity/name`"
     case .sha256: "a SHA-256 in lower-case hexadecimal"
+    case .commit: "the whole hash of a commit: 40 or 64 lower-case hexadecimal digits"
     case .timestamp: "a time such as 2026-01-31T12:00:00.000Z"
     }
   }
@@ -118,6 +122,7 @@ enum TextForm: Sendable, Hashable {
     case .sha256:
       return text.utf8.count == 64
         && text.utf8.allSatisfy { (0x61...0x66).contains($0) || (0x30...0x39).contains($0) }
+    case .commit: return GitSource.isCommit(text)
     case .timestamp: return Timestamp.seconds(text) != nil
     }
   }

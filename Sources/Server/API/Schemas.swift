@@ -101,8 +101,9 @@ enum Schemas {
   private static let jobs: [String: JSONSchema] = [
     "JobRequest": .object([
       S.maybe("entity", .name), S.field("project", .name),
-      S.maybe("name", .name, "Made from the entry point where left out."),
-      S.field("source", .named("CodeSource")),
+      S.maybe("name", .name, "Made from the source where left out."),
+      S.field("source", .either(.named("CodeSource"), .named("GitSource"), .named("ImageSource"))),
+      S.maybe("inputs", .map(.any, max: 100), "What its config may hold, as JSON Schema of an object."),
       S.maybe("aliases", .list(.name, 0...100), "Beside `latest`; none may look like a version."),
     ]),
     "CodeSource": .object([
@@ -112,13 +113,34 @@ enum Schemas {
       S.maybe("python", .text(.line(32)), "Version that the program asks for."),
       S.maybe("requirements", .text(.line(4_096)), "Path of the dependency list inside the source."),
     ]),
+    "GitSource": .object([
+      S.field("kind", .choice([SourceKind.git.rawValue])), S.field("git", .named("Commit")),
+      S.field("entry_point", .list(.text(.argument), 1...Limits.argumentsMax), "Program and first arguments."),
+      S.maybe("python", .text(.line(32)), "Version that the program asks for."),
+      S.maybe("requirements", .text(.line(4_096)), "Path of the dependency list inside the job's folder."),
+    ]),
+    "Commit": .object([
+      S.field("url", .text(.line(2_048)), "`https://host/path`, `ssh://user@host/path` or `user@host:path`."),
+      S.field("commit", .text(.commit), "What runs, whatever becomes of the branch."),
+      S.maybe("ref", .text(.line(512)), "The branch or tag that it was; for people."),
+      S.maybe("folder", .text(.line(4_096)), "The part of the repository that is the job's folder."),
+      S.maybe("secret", .name, "The agent's secret that opens the repository: `git-HOST`, or `git-HOST_` and more."),
+      S.maybe("user", .text(.line(256)), "Whose token or password that is."),
+    ]),
+    "ImageSource": .object([
+      S.field("kind", .choice([SourceKind.image.rawValue])),
+      S.field("image", .text(.line(1_024)), "`alpine:3.20`, `registry.example:5000/team/app@sha256:...`"),
+      S.maybe("entry_point", .list(.text(.argument), 0...Limits.argumentsMax), "The image's own where empty."),
+    ]),
     "Source": .object([
-      S.field("kind", .choice(SourceKind.self)), S.maybe("manifest", .sha256), S.field("entry_point", .list(.text)),
-      S.maybe("python", .text), S.maybe("requirements", .text),
+      S.field("kind", .choice(SourceKind.self)), S.maybe("manifest", .sha256), S.maybe("git", .named("Commit")),
+      S.maybe("image", .text, "Whole, and with its digest where the registry told it."),
+      S.field("entry_point", .list(.text)), S.maybe("python", .text), S.maybe("requirements", .text),
     ]),
     "JobVersion": .object([
       S.field("entity", .text), S.field("project", .text), S.field("name", .text), S.field("version", .integer()),
-      S.field("aliases", .list(.text)), S.field("source", .named("Source")), S.field("digest", .text),
+      S.field("aliases", .list(.text)), S.field("source", .named("Source")),
+      S.maybe("inputs", .map(.any), "What its config may hold, as JSON Schema."), S.field("digest", .text),
       S.field("author", .text), S.field("created_at", .number(), "Seconds since 1970."),
     ]),
     "JobAnswer": .object([

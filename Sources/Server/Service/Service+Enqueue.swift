@@ -106,11 +106,15 @@ private struct SubmissionResolver {
     let job = try await job(submission, entity: entity)
     guard let queue else { return nil }
     let resolved = resource(submission, queue)
-    guard let job, let resolved, problems.count == before else { return nil }
+    var overrides = submission.overrides ?? Overrides()
+    if let inputs = job?.inputs { complete(&overrides, inputs) }
+    guard var job, let resolved, problems.count == before else { return nil }
+    // Of no use to who runs it, and written once for each run.
+    job.inputs = nil
 
     let needs = Need.needs(of: job.source, target: queue.target, targetTakes: queue.takes) + resolved.implied
     let spec = RunSpec(
-      job: job, source: job.source, overrides: submission.overrides ?? Overrides(), target: queue.target,
+      job: job, source: job.source, overrides: overrides, target: queue.target,
       resource: resolved.resource, needs: needs, timeout: queue.timeout, grace: queue.grace,
       retriesLost: queue.retry.max > 0 && queue.retry.on.contains(.lost), generation: configuration.generation)
     let run = Run(
@@ -181,6 +185,13 @@ private struct SubmissionResolver {
       problems.append(Diagnostic("S0013", error.fact, help: error.hint))
       return nil
     }
+  }
+
+  /// Holds the run's config against the job's inputs, and fills in the defaults of what it leaves out.
+  private mutating func complete(_ overrides: inout Overrides, _ inputs: Inputs) {
+    let config = inputs.completed(overrides.runConfig ?? [:])
+    problems += inputs.problems(in: config)
+    overrides.runConfig = config
   }
 
   private mutating func resource(_ submission: Submission, _ queue: Queue) -> Resolved? {

@@ -12,12 +12,21 @@ extension Service {
   func createJob(_ request: JobRequest, by account: Account) async throws -> JobAnswer {
     let entity = try entity(request.entity, for: account)
     try await check(request.source)
-    let name = request.name ?? Name.safe("job-\(request.source.entryPoint.joined(separator: "-"))")
-    let digest = try Hash.of(Value(encoding: request.source).json())
+    let name = request.name ?? request.source.jobName
+    var content = try Value(encoding: request.source.identity).json()
+    if let inputs = request.inputs {
+      let schema = inputs.schema.json()
+      guard schema.utf8.count <= Limits.documentBytes else {
+        throw ServiceError.invalid([
+          Diagnostic("J0008", "the inputs are larger than \(Quantity.text(bytes: Int64(Limits.documentBytes)))")
+        ])
+      }
+      content += "\n" + schema
+    }
     let (version, created) = try await store.createJobVersion(
       NewJobVersion(
-        JobName(entity: entity, project: request.project, name: name), source: request.source, digest: digest.hex,
-        aliases: request.aliases ?? [], author: account.name),
+        JobName(entity: entity, project: request.project, name: name), source: request.source, inputs: request.inputs,
+        digest: Hash.of(content).hex, aliases: request.aliases ?? [], author: account.name),
       now: clock.now())
     return JobAnswer(job: version, created: created)
   }
@@ -51,8 +60,21 @@ extension Service {
 
   // MARK: Manifests
 
-  /// Checks that a source can be run from what was uploaded.
+  /// Checks that a source can be run.
   private func check(_ source: Source) async throws {
+    var problems: [SourceProblem] = []
+    switch source.kind {
+    case .code: try await checkFolder(source)
+    case .git: problems = source.git?.problems ?? [SourceProblem("the source names no commit")]
+    case .image: if source.image == nil { problems = [SourceProblem("the source names no image")] }
+    }
+    guard problems.isEmpty else {
+      throw ServiceError.invalid(problems.map { Diagnostic("J0006", $0.message, help: $0.hint) })
+    }
+  }
+
+  /// Checks that a folder can be run from what was uploaded.
+  private func checkFolder(_ source: Source) async throws {
     guard let hex = source.manifest, let digest = Digest(hex: hex) else {
       throw ServiceError.invalid([Diagnostic("J0001", "the source has no manifest")])
     }

@@ -9,6 +9,7 @@ extension SQLiteStore {
     }
     for alias in job.aliases { try checkAlias(alias) }
     let source = try Codec.text(job.source)
+    let inputs = try job.inputs.map { (inputs) throws(StoreError) in try Codec.text(inputs) }
     return try await write { (transaction) throws(StoreError) in
       let db = transaction.db
       let id = try transaction.job(job.job)
@@ -20,8 +21,11 @@ extension SQLiteStore {
       if created {
         version = (newest?.version ?? -1) + 1
         try db.execute(
-          "INSERT INTO job_version (job, version, source, digest, author, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-          .int(id), .int(version), .text(source), .text(job.digest), .text(job.author), .real(now))
+          """
+          INSERT INTO job_version (job, version, source, inputs, digest, author, created_at)
+          VALUES (?, ?, ?, ?, ?, ?, ?)
+          """,
+          .int(id), .int(version), .text(source), .text(inputs), .text(job.digest), .text(job.author), .real(now))
       }
       for alias in ["latest"] + job.aliases { try transaction.name(id, version, alias) }
       transaction.note(.job(job.job))
@@ -168,12 +172,16 @@ extension Connection {
       "SELECT alias FROM alias WHERE job = ? AND version = ? ORDER BY alias", .int(id), .int(version)
     ) { $0.text(0) }
     let found = try first(
-      "SELECT source, digest, author, created_at FROM job_version WHERE job = ? AND version = ?", .int(id),
+      "SELECT source, digest, author, created_at, inputs FROM job_version WHERE job = ? AND version = ?", .int(id),
       .int(version)
     ) { (row) throws(StoreError) in
-      JobVersion(
+      let job = "job `\(name.text):v\(version)`"
+      return JobVersion(
         entity: name.entity, project: name.project, name: name.name, version: version, aliases: aliases,
-        source: try Codec.decode(Source.self, row.text(0).utf8, of: "job `\(name.text):v\(version)`"),
+        source: try Codec.decode(Source.self, row.text(0).utf8, of: job),
+        inputs: try row.textIfAny(4).map { (text) throws(StoreError) in
+          try Codec.decode(Inputs.self, text.utf8, of: job)
+        },
         digest: row.text(1), author: row.text(2), createdAt: row.real(3))
     }
     guard let found else { throw StoreError(.notFound, "job `\(name.text)` has no version v\(version)") }

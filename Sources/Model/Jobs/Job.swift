@@ -8,27 +8,80 @@ public struct Source: Sendable, Hashable, Codable {
   public var kind: SourceKind
   /// SHA-256 of the manifest of a folder's snapshot (`code`); the manifest and its files are blobs.
   public var manifest: String?
-  /// Program and its first arguments, relative to the source's root: `["train.py"]`, `["./run.sh", "--fast"]`.
+  /// The commit of a repository (`git`).
+  public var git: GitSource?
+  /// The image (`image`), by its digest where the registry told it.
+  public var image: ImageReference?
+  /// Program and its first arguments, relative to the source's root: `["train.py"]`, `["./run.sh", "--fast"]`. Empty
+  /// for an image's own.
   public var entryPoint: [String]
   /// Python version the program asks for (`3.11`), where it asks.
   public var python: String?
-  /// Path of the dependency list inside the source, `requirements.txt`; nil where there is none.
+  /// Path of the dependency list inside the source, `requirements.txt` or `pyproject.toml`; nil where there is none.
   public var requirements: String?
 
   enum CodingKeys: String, CodingKey {
-    case kind, manifest
+    case kind, manifest, git, image
     case entryPoint = "entry_point"
     case python, requirements
   }
 
   public init(
-    kind: SourceKind, manifest: String? = nil, entryPoint: [String], python: String? = nil, requirements: String? = nil
+    kind: SourceKind, manifest: String? = nil, git: GitSource? = nil, image: ImageReference? = nil,
+    entryPoint: [String], python: String? = nil, requirements: String? = nil
   ) {
     self.kind = kind
     self.manifest = manifest
+    self.git = git
+    self.image = image
     self.entryPoint = entryPoint
     self.python = python
     self.requirements = requirements
+  }
+}
+
+extension Source {
+  /// An image may be given without an entry point.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      kind: try fields.decode(SourceKind.self, forKey: .kind),
+      manifest: try fields.decodeIfPresent(String.self, forKey: .manifest),
+      git: try fields.decodeIfPresent(GitSource.self, forKey: .git),
+      image: try fields.decodeIfPresent(ImageReference.self, forKey: .image),
+      entryPoint: try fields.decodeIfPresent([String].self, forKey: .entryPoint) ?? [],
+      python: try fields.decodeIfPresent(String.self, forKey: .python),
+      requirements: try fields.decodeIfPresent(String.self, forKey: .requirements))
+  }
+}
+
+extension Source {
+  /// What makes two sources the same: a branch that means the same commit, or a tag that means the same image, is no
+  /// change.
+  public var identity: Source {
+    var identity = self
+    identity.git?.ref = nil
+    if image?.digest != nil { identity.image?.tag = nil }
+    return identity
+  }
+
+  /// The name of a job of this source where nobody gives another: `job-github.com-team-app-train.py`, `job-alpine`.
+  public var jobName: String {
+    switch kind {
+    case .code: Name.safe("job-" + entryPoint.joined(separator: "-"))
+    case .git: Name.safe("job-\(git?.url ?? "")-" + ([git?.folder].compactMap { $0 } + [script]).joined(separator: "-"))
+    case .image: Name.safe("job-" + (image?.shortName ?? ""))
+    }
+  }
+
+  /// What the entry point runs, without the interpreter before it.
+  private var script: String {
+    let interpreters: Set<String> = ["bash", "python", "python3", "sh"]
+    let first = entryPoint.first ?? ""
+    guard interpreters.contains(first), let next = entryPoint.dropFirst().first, !next.hasPrefix("-") else {
+      return first
+    }
+    return next
   }
 }
 
@@ -41,6 +94,8 @@ public struct JobVersion: Sendable, Hashable, Codable {
   public var version: Int
   public var aliases: [String]
   public var source: Source
+  /// What its config may hold; nil where nothing is known of that, and anything may be given.
+  public var inputs: Inputs?
   /// Identity of the content: two versions with the same digest are the same version.
   public var digest: String
   public var author: String
@@ -48,13 +103,13 @@ public struct JobVersion: Sendable, Hashable, Codable {
   public var createdAt: Double
 
   enum CodingKeys: String, CodingKey {
-    case entity, project, name, version, aliases, source, digest, author
+    case entity, project, name, version, aliases, source, inputs, digest, author
     case createdAt = "created_at"
   }
 
   public init(
-    entity: String, project: String, name: String, version: Int, aliases: [String], source: Source, digest: String,
-    author: String, createdAt: Double
+    entity: String, project: String, name: String, version: Int, aliases: [String], source: Source,
+    inputs: Inputs? = nil, digest: String, author: String, createdAt: Double
   ) {
     self.entity = entity
     self.project = project
@@ -62,6 +117,7 @@ public struct JobVersion: Sendable, Hashable, Codable {
     self.version = version
     self.aliases = aliases
     self.source = source
+    self.inputs = inputs
     self.digest = digest
     self.author = author
     self.createdAt = createdAt
