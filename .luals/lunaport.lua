@@ -94,7 +94,7 @@
 ---@field memory? string|number|Hole memory at most, over all processes of the run
 ---@field shell? boolean|Hole run the command through /bin/sh
 
----@alias Capability "source.image"|"source.code"|"source.git"|"stop"|"signal"|"logs.tail"|"stats"|"exec"|"list"|"gpu"|"array"|"nodes"|"preempt.detect"|"secrets"|"limit.memory"|"limit.cpu"
+---@alias Capability "source.image"|"source.code"|"source.git"|"stop"|"signal"|"logs.tail"|"stats"|"exec"|"list"|"watch"|"gpu"|"array"|"nodes"|"preempt.detect"|"secrets"|"limit.memory"|"limit.cpu"
 ---@alias Permission "exec:NAME"|"process"|"files"|"env:NAME"|string
 
 ---@class Hole

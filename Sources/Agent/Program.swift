@@ -4,8 +4,9 @@ import Processes
 
 /// What a run's program is given: its command, its environment, and the names that its resource document may use.
 enum Program {
-  /// Bytes of a config value that is handed over as a variable too; the kernel takes no longer ones than 128 KiB.
-  private static let variableBytesMax = 100_000
+  /// Bytes of a config, or of one of its values, that is handed over as a variable; the kernel takes no longer ones than
+  /// 128 KiB.
+  static let variableBytesMax = 100_000
 
   /// The command as it can be run in `folder`.
   ///
@@ -13,7 +14,8 @@ enum Program {
   /// - a file of the folder is run by its path, without a `./` too;
   /// - `python` is `python3` where there is no `python` (a virtual environment always has one);
   /// - all else is looked up in the PATH.
-  static func command(_ words: [String], in folder: String, prefix: String?, path: String) -> [String] {
+  /// - Parameter path: the PATH that it is looked up in; nil where that is an image's, which nobody knows here.
+  static func command(_ words: [String], in folder: String, prefix: String?, path: String?) -> [String] {
     guard let first = words.first, !first.hasPrefix("/") else { return words }
     var plain = first[...]
     while plain.hasPrefix("./") { plain = plain.dropFirst(2) }
@@ -25,7 +27,7 @@ enum Program {
       if plain.hasSuffix(".sh") { return ["sh", String(plain)] + rest }
       return ["./\(plain)"] + rest
     }
-    if first == "python" {
+    if first == "python", let path {
       let folders = (prefix.map { ["\($0)/bin"] } ?? []) + path.split(separator: ":").map(String.init)
       if !folders.contains(where: { access("\($0)/python", X_OK) == 0 }) { return ["python3"] + rest }
     }
@@ -33,7 +35,8 @@ enum Program {
   }
 
   /// Variables of the program: who it is, and its config. Nothing of the agent's own environment.
-  /// - Parameter configFile: where the config lies as JSON, for targets that see the agent's disk.
+  /// - Parameter configFile: where the config lies as JSON; nil where the target does not see the agent's disk, and the
+  ///   JSON itself has to do.
   static func environment(_ lease: Lease, configFile: String?) -> [String: String] {
     var environment = [
       "LUNAPORT_RUN_ID": lease.run, "LUNAPORT_RUN_NAME": lease.name, "LUNAPORT_ATTEMPT": String(lease.attempt),
@@ -42,8 +45,12 @@ enum Program {
       "PYTHONUNBUFFERED": "1",
     ]
     if let job = lease.spec.job { environment["LUNAPORT_JOB"] = job.reference }
-    if let configFile { environment["LUNAPORT_CONFIG"] = configFile }
     let config = lease.spec.overrides.runConfig ?? [:]
+    if let configFile {
+      environment["LUNAPORT_CONFIG"] = configFile
+    } else {
+      environment["LUNAPORT_CONFIG_JSON"] = Value.object(config).json()
+    }
     for key in config.keys.sorted() {
       guard let value = config[key], let text = scalar(value), text.utf8.count <= variableBytesMax else { continue }
       guard !text.utf8.contains(0) else { continue }

@@ -23,6 +23,7 @@ extension Capability {
   public static let stats = Capability("stats")
   public static let exec = Capability("exec")
   public static let list = Capability("list")
+  public static let watch = Capability("watch")
   public static let gpu = Capability("gpu")
   public static let array = Capability("array")
   public static let nodes = Capability("nodes")
@@ -55,7 +56,10 @@ extension Capability {
     Entry(capability: .stats, doc: "samples a run's CPU, memory and GPU use", functions: ["stats"]),
     Entry(capability: .exec, doc: "runs a command beside a run", functions: ["exec"]),
     Entry(
-      capability: .list, doc: "lists everything on the target that carries this system's label", functions: ["list"]),
+      capability: .list, doc: "lists everything on the target that carries this agent's label", functions: ["list"]),
+    Entry(
+      capability: .watch, doc: "hears of changes on the target as they happen, beside being asked",
+      functions: ["watch"]),
     Entry(capability: .gpu, doc: "gives runs GPUs", functions: []),
     Entry(capability: .array, doc: "runs arrays of tasks as one run", functions: []),
     Entry(capability: .nodes, doc: "runs one run on several nodes", functions: []),

@@ -60,8 +60,10 @@ public struct RunSpec: Sendable, Hashable, Codable {
     self.generation = generation
   }
 
-  /// Program and arguments: the override's or the job's entry point, then the override's arguments.
-  public var command: [String] { (overrides.entryPoint ?? source.entryPoint) + (overrides.args ?? []) }
+  /// Program and its first arguments: the override's, or the job's. Empty for an image's own.
+  public var entryPoint: [String] { overrides.entryPoint ?? source.entryPoint }
+  public var args: [String] { overrides.args ?? [] }
+  public var command: [String] { entryPoint + args }
 }
 
 /// One execution of a job. Times are seconds since 1970.

@@ -26,16 +26,27 @@ public protocol Driver: Sendable {
   func poll(_ handles: [Value]) async throws(DriverFailure) -> [Observation]
   /// Asks the target to stop. Stopping what has ended is success.
   func stop(_ handle: Value, _ how: StopOrder) async throws(DriverFailure)
+  /// Sends the program a signal. Only where `signal` is provided.
+  func signal(_ handle: Value, _ number: Int) async throws(DriverFailure)
   /// Removes what an ended run left on the target. Idempotent.
   func forget(_ handle: Value) async throws(DriverFailure)
   /// Output from `cursor` on; nil starts at the beginning. Only where `logs.tail` is provided.
   func logs(_ handle: Value, cursor: Value?) async throws(DriverFailure) -> LogChunk
   /// What each handle uses now, in the order given. Only where `stats` is provided.
   func stats(_ handles: [Value]) async throws(DriverFailure) -> [Usage?]
+  /// Everything on the target that was started from this agent's data folder, ended or not. Only where `list` is
+  /// provided.
+  func list() async throws(DriverFailure) -> [Listed]
+  /// Hears of changes on the target until that ends, and calls `wake` at each: handles are then polled at once. Only
+  /// where `watch` is provided.
+  func watch(_ wake: @escaping @Sendable () -> Void) async throws(DriverFailure)
 }
 
 extension Driver {
   public var pollInterval: Double { 5 }
+  public func signal(_ handle: Value, _ number: Int) async throws(DriverFailure) {}
+  public func list() async throws(DriverFailure) -> [Listed] { [] }
+  public func watch(_ wake: @escaping @Sendable () -> Void) async throws(DriverFailure) {}
 }
 
 /// What a driver's `plan` is given.
@@ -48,8 +59,12 @@ public struct PlanRequest: Sendable, Hashable, Codable {
   public var queue: String
   public var author: String
   public var job: String?
-  /// Program and arguments; the first is relative to `folder` where there is one.
-  public var command: [String]
+  /// Program and its first arguments; the first is relative to `folder` where there is one. Empty for an image's own.
+  public var entryPoint: [String] { didSet { command = entryPoint + args } }
+  /// What follows; empty for an image's own.
+  public var args: [String] { didSet { command = entryPoint + args } }
+  /// Both together.
+  public private(set) var command: [String]
   /// Environment of the program: config and identity of the run.
   public var environment: [String: String]
   /// Where the source was unpacked on the agent's machine, for targets that run folders.
@@ -65,10 +80,16 @@ public struct PlanRequest: Sendable, Hashable, Codable {
   /// Local work must end by itself when its lease is not renewed.
   public var fenced: Bool
 
+  enum CodingKeys: String, CodingKey {
+    case run, name, attempt, entity, project, queue, author, job, args, command, environment, folder, prefix, image
+    case resource, timeout, fenced
+    case entryPoint = "entry_point"
+  }
+
   public init(
     run: String, name: String, attempt: Int, entity: String, project: String, queue: String, author: String,
-    job: String?, command: [String], environment: [String: String], folder: String? = nil, prefix: String? = nil,
-    image: String? = nil, resource: Value, timeout: Double? = nil, fenced: Bool = false
+    job: String?, entryPoint: [String], args: [String] = [], environment: [String: String], folder: String? = nil,
+    prefix: String? = nil, image: String? = nil, resource: Value, timeout: Double? = nil, fenced: Bool = false
   ) {
     self.run = run
     self.name = name
@@ -78,7 +99,9 @@ public struct PlanRequest: Sendable, Hashable, Codable {
     self.queue = queue
     self.author = author
     self.job = job
-    self.command = command
+    self.entryPoint = entryPoint
+    self.args = args
+    command = entryPoint + args
     self.environment = environment
     self.folder = folder
     self.prefix = prefix
@@ -122,6 +145,18 @@ public struct StopOrder: Sendable, Hashable, Codable {
   /// Seconds between the polite signal and the kill; 0 kills at once.
   public var grace: Double
   public init(grace: Double) { self.grace = grace }
+}
+
+/// Something on a target that carries this agent's label.
+public struct Listed: Sendable, Hashable, Codable {
+  /// Of the start that made it.
+  public var token: String
+  public var handle: Value
+
+  public init(token: String, handle: Value) {
+    self.token = token
+    self.handle = handle
+  }
 }
 
 public struct LogChunk: Sendable, Hashable {

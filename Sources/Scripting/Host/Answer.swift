@@ -97,6 +97,19 @@ struct Answer {
     }
   }
 
+  /// What `list` found.
+  func listed() throws(DriverFailure) -> [Listed] {
+    guard case .table(let list) = try first() else { throw bug("returned no list") }
+    var found: [Listed] = []
+    for item in list.items {
+      guard case .table(let row) = item, let token = row.fields["token"]?.text, let handle = row.fields["handle"] else {
+        throw bug("returned a row that is no { token = ..., handle = ... }")
+      }
+      found.append(Listed(token: token, handle: try value(handle, "handle")))
+    }
+    return found
+  }
+
   private func rows(count: Int) throws(DriverFailure) -> [LuaTable?] {
     guard case .table(let list) = try first() else { throw bug("returned no list") }
     guard list.items.count == count else {

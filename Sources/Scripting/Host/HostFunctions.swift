@@ -9,6 +9,8 @@ public struct HostServices: Sendable {
   public var processes: Processes
   /// Folder of this plugin's own files.
   public var data: String
+  /// Labels what its driver starts.
+  public var owner: String
   /// The agent's environment, of which plugins see what they declared and nothing else.
   public var environment: [String: String]
   /// By which the plugin's commands are found, and ended, when their agent died before they did; nil where they may go
@@ -20,11 +22,12 @@ public struct HostServices: Sendable {
   public var log: @Sendable (String) -> Void
 
   public init(
-    processes: Processes, data: String, environment: [String: String], commandMark: String? = nil,
+    processes: Processes, data: String, owner: String, environment: [String: String], commandMark: String? = nil,
     now: @escaping @Sendable () -> Double, log: @escaping @Sendable (String) -> Void
   ) {
     self.processes = processes
     self.data = data
+    self.owner = owner
     self.environment = environment
     self.commandMark = commandMark
     self.now = now
@@ -37,6 +40,8 @@ struct CallContext: Sendable {
   var secrets: [String: Secret] = [:]
   /// Where `host.log` and streamed programs write; the agent's log where nil.
   var output: (@Sendable ([UInt8]) async -> Void)?
+  /// Has the driver's handles polled at once; nil but in `watch`.
+  var wake: (@Sendable () -> Void)?
 
   @TaskLocal static var current = CallContext()
 }
@@ -89,6 +94,13 @@ struct HostFunctions {
     let services = services
     return [
       "now": state.function { (_: borrowing LuaCall) -> [LuaValue] in [.number(services.now())] },
+      "wake": state.function { (_: borrowing LuaCall) -> [LuaValue] in
+        guard let wake = CallContext.current.wake else {
+          throw LuaError(.runtime, "host.wake can be called only in a driver's `watch`")
+        }
+        wake()
+        return []
+      },
       "bytes": state.function { (call: borrowing LuaCall) -> [LuaValue] in
         let tree = try call.tree(1)
         guard let bytes = tree.scalar?.bytes else { throw LuaError(.runtime, "not a size, such as \"4Gi\"") }

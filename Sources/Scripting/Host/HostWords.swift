@@ -4,7 +4,7 @@ import Lua
 enum HostWords {
   /// Every function of `host`, as `exec`, `files.read`.
   static let names = [
-    "log", "now", "sleep", "exec", "bytes", "seconds", "sha256", "json.encode", "json.decode",
+    "log", "now", "sleep", "wake", "exec", "bytes", "seconds", "sha256", "json.encode", "json.decode",
     "files.exists", "files.read", "files.write", "files.remove", "files.list",
     "process.probe", "process.start", "process.find", "process.status", "process.output", "process.stop",
     "process.signal", "process.forget", "process.usage",

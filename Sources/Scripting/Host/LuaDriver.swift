@@ -52,6 +52,12 @@ public struct LuaDriver: Driver {
     ).first()
   }
 
+  public func signal(_ handle: Value, _ number: Int) async throws(DriverFailure) {
+    _ = try await plugin.call(
+      "signal", [.tree(LuaTree(handle)), .integer(Int64(number))], within: CallTime.act
+    ).first()
+  }
+
   public func forget(_ handle: Value) async throws(DriverFailure) {
     _ = try await plugin.call("forget", [.tree(LuaTree(handle))], within: CallTime.act).first()
   }
@@ -76,6 +82,21 @@ public struct LuaDriver: Driver {
     try await plugin.call("stats", [Self.list(handles)], within: CallTime.act).usages(count: handles.count)
   }
 
+  public func list() async throws(DriverFailure) -> [Listed] {
+    try await plugin.call("list", [], within: CallTime.act).listed()
+  }
+
+  public func watch(_ wake: @escaping @Sendable () -> Void) async throws(DriverFailure) {
+    do throws(DriverFailure) {
+      _ = try await plugin.call(
+        "watch", [], within: CallTime.watch, computing: CallTime.watchComputing, context: CallContext(wake: wake)
+      ).first()
+    } catch {
+      // Its time is over, and it is called again.
+      if error.code != .timeout { throw error }
+    }
+  }
+
   /// Bytes of a log that one call takes from a file.
   static let logChunkBytes = 1 << 18
 
@@ -92,6 +113,10 @@ enum CallTime {
   static let act = 120.0
   /// A build pulls in what it depends on.
   static let build = 7_200.0
+  /// A connection that hears of changes is made anew after this time, so that what it has leaked or lost is forgotten.
+  static let watch = 3_600.0
+  /// Seconds of computing in that time: a thousand changes a second cost less.
+  static let watchComputing = 120.0
   /// A hook tells somebody.
   static let hook = 60.0
 }

@@ -16,6 +16,8 @@ final class LuaPlugin: Sendable {
   static let limits = LuaLimits(memoryBytes: 64 << 20)
   /// Seconds that one call may compute. A driver's call takes microseconds.
   static let computeSeconds = 2.0
+  /// More than Lua gets through in a second here.
+  static let instructionsPerSecond = 50_000_000.0
 
   /// Loads the plugin's functions, which were checked when the configuration was.
   init(
@@ -25,6 +27,7 @@ final class LuaPlugin: Sendable {
     self.kind = kind
     context = [
       "config": LuaTree(settings), "data": .string(services.data), "plugin": .string(header.name),
+      "owner": .string(services.owner),
     ]
     let host = HostFunctions(plugin: header.name, permissions: header.needs, services: services)
     do {
@@ -46,13 +49,15 @@ final class LuaPlugin: Sendable {
   }
 
   func call(
-    _ function: String, _ arguments: [LuaValue], within seconds: Double, context: CallContext = CallContext()
+    _ function: String, _ arguments: [LuaValue], within seconds: Double,
+    computing: Double = LuaPlugin.computeSeconds, context: CallContext = CallContext()
   ) async throws(DriverFailure) -> Answer {
     let title = "\(kind).\(function) of plugin `\(name)`"
     guard let reference = functions[function] else {
       throw DriverFailure(.unsupported, "\(title) is not there")
     }
-    let budget = LuaBudget(seconds: Self.computeSeconds, wallSeconds: seconds)
+    let budget = LuaBudget(
+      instructions: Int64(computing * Self.instructionsPerSecond), seconds: computing, wallSeconds: seconds)
     do {
       let all = [.tree(self.context)] + arguments
       let results = try await CallContext.$current.withValue(context) {

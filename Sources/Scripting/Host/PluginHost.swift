@@ -7,6 +7,8 @@ public struct PluginHost: Sendable {
   public var plugins: String
   /// Folder with a folder of its own for each plugin.
   public var data: String
+  /// Labels what drivers start, so that what others have started is left alone.
+  public var owner: String
   /// The operator's settings, by plugin.
   public var settings: [String: Value]
   public var processes: Processes
@@ -15,11 +17,12 @@ public struct PluginHost: Sendable {
   public var log: @Sendable (String) -> Void
 
   public init(
-    plugins: String, data: String, settings: [String: Value] = [:], processes: Processes,
+    plugins: String, data: String, owner: String, settings: [String: Value] = [:], processes: Processes,
     environment: [String: String], now: @escaping @Sendable () -> Double, log: @escaping @Sendable (String) -> Void
   ) {
     self.plugins = plugins
     self.data = data
+    self.owner = owner
     self.settings = settings
     self.processes = processes
     self.environment = environment
@@ -58,7 +61,7 @@ public struct PluginHost: Sendable {
     let folder = "\(data)/\(header.name)"
     try Disk.makeFolder(folder)
     let services = HostServices(
-      processes: processes, data: folder, environment: environment,
+      processes: processes, data: folder, owner: owner, environment: environment,
       commandMark: kind == "builder" ? processes.root : nil, now: now, log: log)
     return try await LuaPlugin(
       kind: kind, header: header, source: source, settings: try settings(of: header), services: services)

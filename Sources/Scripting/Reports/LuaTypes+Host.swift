@@ -22,6 +22,7 @@ extension LuaTypes {
     ---@field config table the operator's settings, with defaults
     ---@field data string the plugin's own folder
     ---@field plugin string
+    ---@field owner string id of the agent's data folder: label what you start with it
 
     ---@class Run
     ---@field run string
@@ -32,7 +33,9 @@ extension LuaTypes {
     ---@field queue string
     ---@field author string
     ---@field job? string
-    ---@field command string[]
+    ---@field entry_point string[] empty for an image's own
+    ---@field args string[] empty for an image's own
+    ---@field command string[] both together
     ---@field environment table<string, string>
     ---@field folder? string
     ---@field prefix? string
@@ -61,6 +64,9 @@ extension LuaTypes {
 
     ---@param seconds number (waits)
     function host.sleep(seconds) end
+
+    ---Has the driver's handles polled at once. Only in `watch`. (raises)
+    function host.wake() end
 
     ---@class Exec
     ---@field [integer] string program and arguments

@@ -59,7 +59,7 @@ extension Lunaport {
     let request = PlanRequest(
       run: "RUN_ID", name: "RUN_NAME", attempt: 1, entity: queue.entity, project: submission.project ?? "PROJECT",
       queue: queue.name, author: "AUTHOR", job: nil,
-      command: (overrides.entryPoint ?? source.entryPoint) + (overrides.args ?? []), environment: [:],
+      entryPoint: overrides.entryPoint ?? source.entryPoint, args: overrides.args ?? [], environment: [:],
       folder: source.kind == .image ? nil : "JOB_FOLDER", prefix: source.needsEnvironment ? "ENVIRONMENT" : nil,
       image: source.kind == .image ? "IMAGE" : nil, resource: resource, timeout: queue.timeout)
     do {

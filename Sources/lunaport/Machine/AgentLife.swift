@@ -41,13 +41,15 @@ struct AgentLife: Sendable {
     let data = Disk.resolved(data)
     let configuration = try ConfigurationOptions.load(queues: nil, plugins: plugins)
     let processes: Processes
+    let owner: String
     do throws(ProcessFailure) {
       processes = try Processes(root: "\(data)/runs")
+      owner = try Owner.id(of: data)
     } catch {
       throw LocalFailure(error.message, hint: error.hint)
     }
     let host = PluginHost(
-      plugins: plugins, data: "\(data)/plugins", settings: identity.settings, processes: processes,
+      plugins: plugins, data: "\(data)/plugins", owner: owner, settings: identity.settings, processes: processes,
       environment: ProcessInfo.processInfo.environment, now: log.now, log: { log.write("info", $0, from: "plugin") })
     let hostName = AgentSettings.hostName()
     var settings = AgentSettings(

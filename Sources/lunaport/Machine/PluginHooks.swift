@@ -60,7 +60,7 @@ final class PluginHooks: HookCaller {
   private func start(_ configuration: Configuration) async throws -> [String: LuaHook] {
     let data = Disk.resolved(data)
     let host = PluginHost(
-      plugins: plugins, data: "\(data)/hooks", processes: try Processes(root: "\(data)/hooks/runs"),
+      plugins: plugins, data: "\(data)/hooks", owner: "hooks", processes: try Processes(root: "\(data)/hooks/runs"),
       environment: ProcessInfo.processInfo.environment, now: now, log: log)
     return try await host.hooks(of: configuration)
   }
