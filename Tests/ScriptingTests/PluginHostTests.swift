@@ -8,7 +8,7 @@ import Testing
 /// The plugins that ship, as the agent runs them.
 struct PluginHostTests {
   /// A folder of its own, removed at the end.
-  final class Bench {
+  final class Bench: Sendable {
     let root: URL
     let host: PluginHost
     let configuration: Configuration
@@ -16,7 +16,7 @@ struct PluginHostTests {
     init(plugins: String = GoldenTests.repository.appending(path: "plugins").path) throws {
       root = FileManager.default.temporaryDirectory.appending(path: "plugins-\(UUID().uuidString)")
       host = PluginHost(
-        plugins: plugins, data: root.appending(path: "data").path,
+        plugins: plugins, data: root.appending(path: "data").path, owner: "tester00",
         processes: try Processes(root: root.appending(path: "held").path),
         environment: ProcessInfo.processInfo.environment, now: { Date().timeIntervalSince1970 }, log: { _ in })
       configuration = ConfigurationLoader(queues: nil, plugins: plugins).load()
@@ -33,37 +33,25 @@ struct PluginHostTests {
     #expect(try Bench().configuration.diagnostics.isEmpty)
   }
 
-  @Test func theProcessDriverKeepsTheContract() async throws {
+  @Test(arguments: ["process", "mock"]) func driversThatShipKeepTheContract(target: String) async throws {
     let bench = try Bench()
-    let driver = try await bench.driver("process")
-    let suite = DriverSuite(
-      driver, workload: .shell(folder: bench.root.path), resource: DriverSuite.resource(of: driver.declaration),
-      mark: "t", pause: Self.moment)
-    for result in await suite.run() { #expect(result.outcome == .passed, "\(result.name): \(result.outcome)") }
+    let neighbour = try Bench()
+    let path = GoldenTests.repository.appending(path: "plugins/\(target)/spec/conformance.lua").path
+    let fixture = try Fixture(reading: SourceFile.read(path, as: "conformance.lua").get())
+    try await Self.tryOut(target, fixture, bench, neighbour)
   }
 
-  @Test func theMockDriverKeepsTheContract() async throws {
-    let bench = try Bench()
-    let driver = try await bench.driver("mock")
-    let workload = DriverSuite.Workload(
-      finish: { text, code in
-        PlanRequest(
-          run: "r", name: "n", attempt: 1, entity: "e", project: "p", queue: "q", author: "a", job: nil,
-          command: ["x"], environment: [:],
-          resource: Self.mock(["output": .string(text), "exit_code": .int(Int64(code))], driver))
-      },
-      stay: {
-        PlanRequest(
-          run: "r", name: "n", attempt: 1, entity: "e", project: "p", queue: "q", author: "a", job: nil,
-          command: ["x"], environment: [:], resource: Self.mock(["ends": "never"], driver))
-      })
+  private static func tryOut(_ target: String, _ fixture: Fixture, _ bench: Bench, _ neighbour: Bench) async throws {
+    let driver = try await bench.driver(target)
     let suite = DriverSuite(
-      driver, workload: workload, resource: Self.mock([:], driver), mark: "t", pause: Self.moment)
-    for result in await suite.run() { #expect(result.outcome == .passed, "\(result.name): \(result.outcome)") }
+      driver, driver.declaration, fixture: fixture, folder: bench.root.path, other: try await neighbour.driver(target),
+      mark: "t", reborn: { try await bench.driver(target) }, pause: { try? await Task.sleep(for: .milliseconds(5)) })
+    let results = await suite.run()
+    for result in results {
+      if case .failed(let why) = result.outcome { Issue.record("\(result.name): \(why)") }
+    }
+    #expect(results.count { $0.outcome == .passed } > 15)
   }
-
-  /// Between two polls of a real process; the suite gives up after 600 of them.
-  private static let moment: @Sendable () async -> Void = { try? await Task.sleep(for: .milliseconds(5)) }
 
   private static func mock(_ fields: [String: Value], _ driver: LuaDriver) -> Value {
     Node(.object(fields), Origin(.run)).withDefaults(of: driver.declaration.resource, driver: "mock").value
@@ -74,7 +62,7 @@ struct PluginHostTests {
     let driver = try await bench.driver("process")
     let request = PlanRequest(
       run: "r", name: "n", attempt: 1, entity: "e", project: "p", queue: "q", author: "a", job: nil,
-      command: ["/bin/sh", "-c", "test ${#TOKEN} = 7 && printf good"], environment: [:], folder: bench.root.path,
+      entryPoint: ["/bin/sh", "-c", "test ${#TOKEN} = 7 && printf good"], environment: [:], folder: bench.root.path,
       resource: ["shell": false, "env": ["TOKEN": ["$secret": "hf"]]])
     let spec = try await driver.plan(request)
     #expect(!spec.json().contains("hunter2"))
@@ -90,7 +78,8 @@ struct PluginHostTests {
     let driver = try await bench.driver("mock")
     func start(_ fields: [String: Value], _ token: String) async throws(DriverFailure) -> Value {
       let request = PlanRequest(
-        run: "r", name: "n", attempt: 1, entity: "e", project: "p", queue: "q", author: "a", job: nil, command: ["x"],
+        run: "r", name: "n", attempt: 1, entity: "e", project: "p", queue: "q", author: "a", job: nil,
+        entryPoint: ["x"],
         environment: [:], resource: Self.mock(fields, driver))
       return try await driver.start(driver.plan(request), token: token, secrets: [:])
     }
@@ -159,10 +148,8 @@ struct PluginHostTests {
     }
     let bench = try Bench(plugins: folder.path)
     #expect(bench.configuration.diagnostics.isEmpty)
-    let driver = try await bench.driver("mydriver")
-    let suite = DriverSuite(
-      driver, workload: .shell(folder: bench.root.path), resource: [:], mark: "t", pause: Self.moment)
-    for result in await suite.run() { #expect(result.outcome == .passed, "\(result.name): \(result.outcome)") }
+    let neighbour = try Bench(plugins: folder.path)
+    try await Self.tryOut("mydriver", Fixture(), bench, neighbour)
     let builder = try #require(await bench.host.builders(of: bench.configuration).first)
     #expect(await builder.probe().health == .healthy)
   }

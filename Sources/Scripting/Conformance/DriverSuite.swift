@@ -1,11 +1,11 @@
 import Model
+import Synchronization
 
 /// What every driver must keep, tried on a real target: the same suite for the drivers that ship and for a stranger's.
-/// Skips only what the driver does not declare.
+/// Skips only what the driver does not declare, or what its fixture gives nothing for.
 public struct DriverSuite: Sendable {
   public enum Outcome: Sendable, Hashable {
     case passed
-    /// The driver does not declare the capability.
     case skipped(String)
     case failed(String)
   }
@@ -13,262 +13,221 @@ public struct DriverSuite: Sendable {
   public struct Result: Sendable, Hashable {
     public var name: String
     public var outcome: Outcome
-  }
-
-  /// What the suite runs on the target: each is a command that the target must be able to run.
-  public struct Workload: Sendable {
-    /// Prints `text` and exits with `code`.
-    public var finish: @Sendable (_ text: String, _ code: Int) -> PlanRequest
-    /// Runs until it is stopped.
-    public var stay: @Sendable () -> PlanRequest
-
-    public init(
-      finish: @escaping @Sendable (_ text: String, _ code: Int) -> PlanRequest,
-      stay: @escaping @Sendable () -> PlanRequest
-    ) {
-      self.finish = finish
-      self.stay = stay
-    }
-
-    /// Shell commands, for targets that run a folder's program.
-    public static func shell(folder: String?) -> Workload {
-      @Sendable func request(_ script: String) -> PlanRequest {
-        PlanRequest(
-          run: "suite001", name: "suite-run-1", attempt: 1, entity: "suite", project: "suite", queue: "suite",
-          author: "suite", job: nil, command: ["/bin/sh", "-c", script], environment: ["SUITE": "1"], folder: folder,
-          resource: [:])
-      }
-      return Workload(
-        finish: { text, code in request("printf '%s' '\(text)'; exit \(code)") },
-        stay: { request("sleep 3600") })
-    }
+    public var seconds: Double
   }
 
   let driver: any Driver
-  let workload: Workload
-  /// Resource that the driver's schema makes of nothing, for requests without one.
-  let resource: Value
+  let fixture: Fixture
+  let declaration: DriverDeclaration
+  /// Folder in which programs start, on targets that run folders.
+  let folder: String
+  /// The driver as a new life of the agent has it: the same owner, and nothing that was kept in memory.
+  let reborn: @Sendable () async throws -> any Driver
+  /// The same plugin for an agent with another data folder.
+  let other: any Driver
   /// Tells the suite's tokens from those of earlier tries.
   let mark: String
   /// Waits a moment between polls.
   let pause: @Sendable () async -> Void
-  /// Polls that something is waited for.
-  static let patience = 600
+  /// Everything that a case has started and not cleared away yet.
+  let placed = Placed()
+
+  /// Seconds for which something is waited for: a cluster may have to fetch an image first.
+  static let patience = 180.0
 
   public init(
-    _ driver: any Driver, workload: Workload, resource: Value, mark: String,
+    _ driver: any Driver, _ declaration: DriverDeclaration, fixture: Fixture, folder: String, other: any Driver,
+    mark: String, reborn: @escaping @Sendable () async throws -> any Driver,
     pause: @escaping @Sendable () async -> Void
   ) {
     self.driver = driver
-    self.workload = workload
-    self.resource = resource
+    self.declaration = declaration
+    self.fixture = fixture
+    self.folder = folder
+    self.other = other
     self.mark = mark
+    self.reborn = reborn
     self.pause = pause
   }
 
-  private struct Violation: Error {
+  struct Violation: Error {
     var text: String
   }
+  struct Skip: Error {
+    var why: String
+  }
 
-  public func run() async -> [Result] {
-    let cases: [(String, Capability?, @Sendable () async throws -> Void)] = [
-      ("the probe says that the target is healthy", nil, probe),
-      ("plan is pure: the same request gives the same document", nil, planIsPure),
-      ("a program that ends well is succeeded, with exit code 0", nil, { try await ends(code: 0, .succeeded) }),
-      ("a program that fails is failed, with its exit code", nil, { try await ends(code: 3, .failed) }),
-      ("a second start with the same token gives the same handle", nil, startTwice),
-      ("find gives the handle of a start, and nothing for a token that was never started", nil, find),
-      ("poll answers many handles in order, in one call", nil, pollMany),
-      ("poll of a handle that is gone says lost or unknown", nil, pollGone),
-      ("stop ends a running program", .stop, stopRunning),
-      ("stop of an ended program is success", .stop, stopEnded),
-      ("logs come whole, and can be resumed at a cursor", .logs, logs),
-      ("stats answer a row for each handle", .stats, stats),
-      ("forget is idempotent", nil, forgetTwice),
-    ]
+  struct Case: Sendable {
+    var name: String
+    var needs: Capability?
+    var body: @Sendable () async throws -> Void
+
+    init(_ name: String, _ needs: Capability? = nil, _ body: @escaping @Sendable () async throws -> Void) {
+      self.name = name
+      self.needs = needs
+      self.body = body
+    }
+  }
+
+  var cases: [Case] { startCases + endingCases + pollCases + stopCases + logCases + traceCases + brokenCases }
+
+  /// - Parameters:
+  ///   - text: tries only the cases whose names have this in them.
+  ///   - done: is told each result as it comes.
+  @discardableResult
+  public func run(only text: String = "", _ done: (Result) -> Void = { _ in }) async -> [Result] {
     var results: [Result] = []
-    for (name, capability, body) in cases {
-      if let capability, !driver.provides.contains(capability) {
-        results.append(Result(name: name, outcome: .skipped("`\(capability)` is not declared")))
-        continue
-      }
-      do {
-        try await body()
-        results.append(Result(name: name, outcome: .passed))
-      } catch let violation as Violation {
-        results.append(Result(name: name, outcome: .failed(violation.text)))
-      } catch let failure as DriverFailure {
-        let detail = failure.detail.map { "\n\($0)" } ?? ""
-        results.append(
-          Result(name: name, outcome: .failed("\(failure.code.rawValue): \(failure.message)\(detail)")))
-      } catch {
-        results.append(Result(name: name, outcome: .failed("\(error)")))
-      }
+    let lacks = await driver.probe().lacks
+    for one in cases where text.isEmpty || one.name.contains(text) {
+      let begun = ContinuousClock.now
+      let outcome = await outcome(of: one, lacks)
+      await placed.clear()
+      let took = begun.duration(to: .now).components
+      let seconds = Double(took.seconds) + Double(took.attoseconds) / 1e18
+      results.append(Result(name: one.name, outcome: outcome, seconds: seconds))
+      done(results[results.count - 1])
     }
     return results
   }
 
-  // MARK: cases
-
-  private func probe() async throws {
-    let probe = await driver.probe()
-    try expect(probe.health == .healthy, "it says \(probe.health.rawValue): \(probe.detail)")
-  }
-
-  private func planIsPure() async throws {
-    let request = prepared(workload.finish("x", 0))
-    let first = try await driver.plan(request)
-    let second = try await driver.plan(request)
-    try expect(first == second, "two calls gave \(first.json()) and \(second.json())")
-  }
-
-  private func ends(code: Int, _ state: Observation.State) async throws {
-    let handle = try await start(workload.finish("ok", code), "end\(code)")
-    let seen = try await settled(handle)
-    try expect(seen.state == state, "it says \(seen.state.rawValue)")
-    try expect(seen.exitCode == code, "its exit code is \(seen.exitCode.map(String.init) ?? "missing"), not \(code)")
-    try await driver.forget(handle)
-  }
-
-  private func startTwice() async throws {
-    let spec = try await driver.plan(prepared(workload.finish("once", 0)))
-    let first = try await driver.start(spec, token: token("twice"), secrets: [:])
-    let second = try await driver.start(spec, token: token("twice"), secrets: [:])
-    try expect(first == second, "the second start gave another handle: \(second.json())")
-    _ = try await settled(first)
-    let third = try await driver.start(spec, token: token("twice"), secrets: [:])
-    try expect(first == third, "after the end the same token started something new: \(third.json())")
-    try await driver.forget(first)
-  }
-
-  private func find() async throws {
-    let handle = try await start(workload.finish("found", 0), "find")
-    let found = try await driver.find(token: token("find"))
-    try expect(found == handle, "find gave \(found?.json() ?? "nothing")")
-    let none = try await driver.find(token: token("never"))
-    try expect(none == nil, "a token that was never started was found: \(none?.json() ?? "")")
-    _ = try await settled(handle)
-    try await driver.forget(handle)
-  }
-
-  private func pollMany() async throws {
-    var handles: [Value] = []
-    for index in 0..<20 { handles.append(try await start(workload.finish("n", index), "many\(index)")) }
-    for handle in handles { _ = try await settled(handle) }
-    let rows = try await driver.poll(handles)
-    try expect(rows.map(\.exitCode) == (0..<20).map { $0 }, "exit codes came back as \(rows.map { $0.exitCode ?? -1 })")
-    for handle in handles { try await driver.forget(handle) }
-  }
-
-  private func pollGone() async throws {
-    let handle = try await start(workload.finish("gone", 0), "gone")
-    _ = try await settled(handle)
-    try await driver.forget(handle)
-    let rows = try await driver.poll([handle])
-    let state = rows.first?.state
-    try expect(state == .lost || state == .unknown, "it says \(state?.rawValue ?? "nothing")")
-  }
-
-  private func stopRunning() async throws {
-    let handle = try await start(workload.stay(), "stop")
-    _ = try await observed(handle) { $0.state == .running }
-    try await driver.stop(handle, StopOrder(grace: 2))
-    let seen = try await settled(handle)
-    try expect(seen.state == .failed, "a stopped program says \(seen.state.rawValue)")
-    try await driver.forget(handle)
-  }
-
-  private func stopEnded() async throws {
-    let handle = try await start(workload.finish("done", 0), "stopended")
-    let before = try await settled(handle)
-    try await driver.stop(handle, StopOrder(grace: 0))
-    try await driver.stop(handle, StopOrder(grace: 0))
-    let after = try await settled(handle)
-    try expect(before.state == after.state && before.exitCode == after.exitCode, "stopping changed how it ended")
-    try await driver.forget(handle)
-  }
-
-  private func logs() async throws {
-    let text = "0123456789abcdefghijklmnopqrstuvwxyz"
-    let handle = try await start(workload.finish(text, 0), "logs")
-    _ = try await settled(handle)
-    let whole = try await read(handle, from: nil)
-    try expect(whole.contains(text), "the log is \(whole.prefix(200).debugDescription)")
-    let first = try await driver.logs(handle, cursor: nil)
-    let rest = try await read(handle, from: first.cursor)
-    try expect(
-      String(decoding: first.bytes, as: UTF8.self) + rest == whole, "resumed at its cursor, the log is another")
-    try await driver.forget(handle)
-  }
-
-  private func stats() async throws {
-    let handle = try await start(workload.finish("s", 0), "stats")
-    let rows = try await driver.stats([handle])
-    try expect(rows.count == 1, "one handle gave \(rows.count) rows")
-    _ = try await settled(handle)
-    try await driver.forget(handle)
-  }
-
-  private func forgetTwice() async throws {
-    let handle = try await start(workload.finish("f", 0), "forget")
-    _ = try await settled(handle)
-    try await driver.forget(handle)
-    try await driver.forget(handle)
-  }
-
-  // MARK: steps
-
-  private func token(_ name: String) -> String { "\(mark)-\(name)" }
-
-  private func prepared(_ request: PlanRequest) -> PlanRequest {
-    var request = request
-    if request.resource == [:] { request.resource = resource }
-    return request
-  }
-
-  private func start(_ request: PlanRequest, _ name: String) async throws -> Value {
-    let spec = try await driver.plan(prepared(request))
-    return try await driver.start(spec, token: token(name), secrets: [:])
-  }
-
-  private func settled(_ handle: Value) async throws -> Observation {
-    try await observed(handle) { $0.state != .pending && $0.state != .running && $0.state != .unknown }
-  }
-
-  private func observed(_ handle: Value, _ isWanted: (Observation) -> Bool) async throws -> Observation {
-    var last: Observation?
-    for _ in 0..<Self.patience {
-      let rows = try await driver.poll([handle])
-      try expect(rows.count == 1, "one handle gave \(rows.count) rows")
-      if isWanted(rows[0]) { return rows[0] }
-      last = rows[0]
-      await pause()
+  private func outcome(of one: Case, _ lacks: Set<Capability>) async -> Outcome {
+    if let needed = one.needs {
+      if !driver.provides.contains(needed) { return .skipped("`\(needed)` is not declared") }
+      if lacks.contains(needed) { return .skipped("the probe says that `\(needed)` is not to be had here") }
     }
-    throw Violation(text: "it still says \(last?.state.rawValue ?? "nothing")")
-  }
-
-  private func read(_ handle: Value, from cursor: Value?) async throws -> String {
-    var bytes: [UInt8] = []
-    var cursor = cursor
-    for _ in 0..<Self.patience {
-      let chunk = try await driver.logs(handle, cursor: cursor)
-      bytes += chunk.bytes
-      cursor = chunk.cursor
-      if chunk.isEnd { return String(decoding: bytes, as: UTF8.self) }
-      if chunk.bytes.isEmpty { await pause() }
+    do {
+      try await one.body()
+      return .passed
+    } catch let violation as Violation {
+      return .failed(violation.text)
+    } catch let skip as Skip {
+      return .skipped(skip.why)
+    } catch let failure as DriverFailure {
+      let detail = failure.detail.map { "\n\($0)" } ?? ""
+      return .failed("\(failure.code.rawValue): \(failure.message)\(detail)")
+    } catch {
+      return .failed("\(error)")
     }
-    throw Violation(text: "the log never ends")
   }
+}
 
-  private func expect(_ condition: Bool, _ text: @autoclosure () -> String) throws(Violation) {
-    if !condition { throw Violation(text: text()) }
+/// What is on the target by the suite's doing: a case that fails must not leave its runs there.
+final class Placed: Sendable {
+  private let runs = Mutex<[(driver: any Driver, handle: Value)]>([])
+
+  func add(_ driver: any Driver, _ handle: Value) { runs.withLock { $0.append((driver, handle)) } }
+  func remove(_ handle: Value) { runs.withLock { $0.removeAll { $0.handle == handle } } }
+
+  func clear() async {
+    let left = runs.withLock { runs in
+      defer { runs = [] }
+      return runs
+    }
+    for (driver, handle) in left {
+      try? await driver.stop(handle, StopOrder(grace: 0))
+      try? await driver.forget(handle)
+    }
   }
 }
 
 extension DriverSuite {
-  /// The resource of a queue that says nothing: the driver's own defaults.
-  public static func resource(of declaration: DriverDeclaration) -> Value {
-    Node.table([:], Origin(.driver(declaration.target)))
-      .withDefaults(of: declaration.resource, driver: declaration.target).value
+  // MARK: Steps that cases are made of
+
+  func token(_ name: String) -> String { "\(mark)-\(name)" }
+
+  /// A run of a program: what the agent would give `plan`.
+  func request(
+    _ program: SuiteProgram, _ name: String, over more: Value? = nil, image: String? = nil
+  ) throws -> PlanRequest {
+    var resource = Node(fixture.resource, Origin(.run))
+    if let programs = fixture.programs {
+      guard let own = programs[program.kind] else { throw Skip(why: "the fixture has no program `\(program.kind)`") }
+      resource = resource.overlaid(with: Node(program.fill(own), Origin(.run)))
+    }
+    if let more { resource = resource.overlaid(with: Node(more, Origin(.run))) }
+    resource = resource.withDefaults(of: declaration.resource, driver: declaration.target)
+    if let misfit = declaration.resource.misfits(of: resource).first {
+      throw Violation(text: "the fixture's resource does not fit: `\(misfit.path.text)`: \(misfit.sentence)")
+    }
+    let image = image ?? fixture.image
+    let macros = ["run_id": mark, "run_name": "suite-run-1", "image_uri": image ?? "", "queue_name": "suite"]
+    return PlanRequest(
+      run: mark, name: "suite-run-1", attempt: 1, entity: "suite", project: "suite", queue: "suite", author: "suite",
+      job: nil, entryPoint: fixture.shell, args: [program.script],
+      environment: ["SUITE": Self.variable, "LUNAPORT_RUN_ID": mark], folder: image == nil ? folder : nil,
+      image: image, resource: Macro.expand(resource.value, macros), timeout: 1_800)
+  }
+
+  /// What programs find in SUITE: everything that a shell or a document may trip over.
+  static let variable = #"a "b" 'c' $HOME ${HOME} \n `d` %s ü=1;"#
+
+  func plan(_ program: SuiteProgram, _ name: String, over more: Value? = nil) async throws -> Value {
+    try await driver.plan(try request(program, name, over: more))
+  }
+
+  func start(_ program: SuiteProgram, _ name: String, over more: Value? = nil) async throws -> Value {
+    try await start(try await plan(program, name, over: more), name)
+  }
+
+  func start(_ spec: Value, _ name: String, secrets: [String: Secret] = [:]) async throws -> Value {
+    let handle = try await driver.start(spec, token: token(name), secrets: secrets)
+    placed.add(driver, handle)
+    // As the agent keeps it: it must be the same after it was on the disk.
+    return try Value(json: handle.json())
+  }
+
+  func forget(_ handle: Value) async throws {
+    try await driver.forget(handle)
+    placed.remove(handle)
+  }
+
+  func row(_ handle: Value) async throws -> Observation {
+    let rows = try await driver.poll([handle])
+    guard rows.count == 1 else { throw Violation(text: "one handle gave \(rows.count) rows") }
+    return rows[0]
+  }
+
+  func settled(_ handle: Value) async throws -> Observation {
+    try await observed(handle, "it has not ended") { $0.state.isOver }
+  }
+
+  func running(_ handle: Value) async throws {
+    let seen = try await observed(handle, "it does not run") { $0.state == .running || $0.state.isOver }
+    try expect(seen.state == .running, "it never ran: it says \(Self.text(seen))")
+  }
+
+  func observed(
+    _ handle: Value, _ what: String, _ isWanted: (Observation) -> Bool
+  ) async throws -> Observation {
+    var last: Observation?
+    let end = ContinuousClock.now + .seconds(Self.patience)
+    while ContinuousClock.now < end {
+      let row = try await row(handle)
+      if isWanted(row) { return row }
+      last = row
+      await pause()
+    }
+    throw Violation(text: "\(what) after \(Int(Self.patience)) s: \(last.map(Self.text) ?? "nothing")")
+  }
+
+  static func text(_ row: Observation) -> String {
+    let parts = [
+      row.exitCode.map { "exit code \($0)" }, row.signal.map { "signal \($0)" }, row.native, row.message,
+    ]
+    return ([row.state.rawValue] + parts.compactMap { $0 }).joined(separator: ", ")
+  }
+
+  func expect(_ condition: Bool, _ text: @autoclosure () -> String) throws(Violation) {
+    if !condition { throw Violation(text: text()) }
+  }
+}
+
+extension Observation.State {
+  /// The target is done with it.
+  public var isOver: Bool {
+    switch self {
+    case .succeeded, .failed, .preempted, .lost: true
+    case .pending, .running, .unknown: false
+    }
   }
 }

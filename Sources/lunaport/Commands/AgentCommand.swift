@@ -34,10 +34,10 @@ struct AgentOptions: Sendable {
   ) throws(LocalFailure) -> AgentLife.Identity {
     AgentLife.Identity(
       name: values[name], entity: entity, queues: queues ?? values[self.queues], maxJobs: values[maxJobs],
-      allowPartial: allowPartial, macros: values[macros], settings: try pluginSettings(values[settings]))
+      allowPartial: allowPartial, macros: values[macros], settings: try Self.pluginSettings(values[settings]))
   }
 
-  private func pluginSettings(_ path: String?) throws(LocalFailure) -> [String: Value] {
+  static func pluginSettings(_ path: String?) throws(LocalFailure) -> [String: Value] {
     guard let path else { return [:] }
     guard let settings = try Document.read(path).objectValue else {
       throw LocalFailure(
