@@ -35,7 +35,9 @@ extension Attempt {
 
   /// Takes the news of the attempt until it has ended; nil where nobody wants to hear of it, or the agent is stopping.
   private func follow(_ target: Target, _ handle: Value, group: inout TaskGroup<Void>) async -> Ending? {
+    // In this life; that of an earlier one is told again, for the server may have given the run up meanwhile.
     var isRunning = false
+    let wasRunning = shop.journal[token]?.progress.wasRunning ?? false
     var message: String?
     for await news in charge.news {
       switch news {
@@ -50,9 +52,10 @@ extension Attempt {
           message = row.message
           if row.state == .running && !isRunning {
             isRunning = true
+            keep { $0.wasRunning = true }
             shop.reporter.send(update(.running, row.message, at: shop.journal[token]?.progress.startedAt))
           } else if isNews {
-            shop.reporter.send(update(isRunning ? .running : .starting, row.message))
+            shop.reporter.send(update(isRunning || wasRunning ? .running : .starting, row.message))
           }
         case .succeeded, .failed, .preempted, .lost:
           if charge.cause == .gone { return nil }

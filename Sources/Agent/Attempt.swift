@@ -39,7 +39,7 @@ struct Attempt: Sendable {
   }
 
   /// How an attempt comes to an end without its program having done so.
-  enum Halt: Error {
+  enum Halt: Error, Sendable {
     /// It ended before its program started, or could not start.
     case ended(Ending)
     /// It is not ours any more: nobody wants to hear of it.
@@ -86,7 +86,7 @@ struct Attempt: Sendable {
   private func obtain(_ target: Target, _ progress: Progress) async throws(Halt) -> Value {
     if let handle = progress.handle { return handle }
     // An earlier life may have started it and died before it could note so.
-    if progress.intent, let handle = try await find(target) {
+    if progress.intent, let handle = try await find(token, target) {
       return try note(handle, target)
     }
     try heed()
@@ -101,6 +101,7 @@ struct Attempt: Sendable {
     case .cancelled: throw .suspended
     }
     try heed()
+    try await endEarlier(target)
     keep { $0.intent = true }
     return try note(try await start(target, spec), target)
   }
@@ -132,10 +133,12 @@ struct Attempt: Sendable {
   }
 
   /// Asks the target whether a start with this token took effect, for as long as it cannot tell.
-  private func find(_ target: Target) async throws(Halt) -> Value? {
+  func find(_ token: String, _ target: Target) async throws(Halt) -> Value? {
     do throws(DriverFailure) {
-      let token = token
-      return try await target.persist(.find, tries: nil) { (driver) throws(DriverFailure) in
+      return try await target.persist(
+        .find, tries: nil,
+        failed: { shop.reporter.send(update(.starting, "target `\(target.name)` cannot be asked: \($0.message)")) }
+      ) { (driver) throws(DriverFailure) in
         try await driver.find(token: token)
       }
     } catch {
@@ -148,6 +151,7 @@ struct Attempt: Sendable {
     let secrets = try secrets(in: spec)
     var backoff = Backoff(least: 0.2, most: 10)
     var tries = Attempt.startTries
+    let end = shop.clock.uptime() + Attempt.awaySeconds
     let token = token
     while true {
       let failure: DriverFailure
@@ -157,14 +161,15 @@ struct Attempt: Sendable {
         }
       } catch { failure = error }
       if Task.isCancelled { throw .suspended }
-      tries -= 1
+      // A target that is away for a while costs patience and no runs.
+      if failure.code != .unavailable || shop.clock.uptime() > end { tries -= 1 }
       shop.log(
         event(
           .warning, "start_failed", "target `\(target.name)` could not start a run: \(failure.message)",
           ["code": failure.code.rawValue]))
       // A plugin that broke in the middle may have started it, whatever it says.
       if failure.retry == .unknownEffect || failure.code == .bug {
-        if let handle = try await find(target) { return handle }
+        if let handle = try await find(token, target) { return handle }
         if failure.code == .bug { throw .ended(Attempt.failure(failure)) }
       }
       guard tries > 0, failure.retry != .never else { throw .ended(Attempt.failure(failure)) }
@@ -176,8 +181,10 @@ struct Attempt: Sendable {
     }
   }
 
-  /// Starts tried before a run is given up: with the waits between, a target may be away for half a minute.
+  /// Starts tried before a run is given up: with the waits between, that takes half a minute.
   private static let startTries = 8
+  /// Seconds in which starts that find nobody there are not counted: an engine may be restarted, a network may go.
+  private static let awaySeconds = 600.0
 
   /// Sleeps, but not longer than until a stop is asked for.
   private func pause(_ seconds: Double) async {

@@ -21,6 +21,8 @@ struct Progress: Sendable, Hashable, Codable {
   var handleVersion: Int?
   /// When its program started; seconds since 1970.
   var startedAt: Double?
+  /// The target has said that it runs: a later life that cannot ask it must not say that it waits.
+  var wasRunning: Bool?
   /// Where the driver's output goes on, and how many bytes of the attempt's output the server has.
   var cursor: Value?
   var sent: Int64 = 0

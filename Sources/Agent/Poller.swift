@@ -9,9 +9,13 @@ final class Poller: Sendable {
     var handle: Value
     var due: Double
     var interval: Double
+    /// When it was last looked at.
+    var seen = 0.0
   }
   private let entries = Mutex<[String: Entry]>([:])
   private let bell = Bell()
+  /// Rung when the first run comes, and when the last one goes.
+  let presence = Bell()
   private let clock: AgentClock
   private let target: String
 
@@ -22,6 +26,8 @@ final class Poller: Sendable {
   private let mostSeconds: Double
   /// Seconds by which looks are put together: one call for many runs.
   private static let gridSeconds = 0.25
+  /// Seconds between looks that a target's news ask for: a hundred changes at once are one look.
+  private static let newsSeconds = 0.1
   /// Handles in one call.
   private static let batchMax = 500
 
@@ -41,9 +47,30 @@ final class Poller: Sendable {
       if charge.hasEnded { $0[charge.token]?.due = 0 }
     }
     bell.ring()
+    presence.ring()
   }
 
-  func remove(_ token: String) { entries.withLock { _ = $0.removeValue(forKey: token) } }
+  func remove(_ token: String) {
+    let isLast = entries.withLock { entries in
+      entries.removeValue(forKey: token)
+      return entries.isEmpty
+    }
+    if isLast { presence.ring() }
+  }
+
+  /// Nothing is looked at.
+  var isEmpty: Bool { entries.withLock { $0.isEmpty } }
+
+  /// Looks at every run at once: something has changed on the target.
+  func wakeAll() {
+    let now = clock.uptime()
+    entries.withLock { entries in
+      for (token, entry) in entries {
+        entries[token]?.due = min(entry.due, max(now, entry.seen + Poller.newsSeconds))
+      }
+    }
+    bell.ring()
+  }
 
   /// Looks at a run at once, and often again for a while. Gives false where it does not watch it.
   @discardableResult
@@ -69,6 +96,7 @@ final class Poller: Sendable {
             // Before the call, so that a wake during it is not lost.
             entries[token]?.interval = min(entry.interval * Poller.growth, mostSeconds)
             entries[token]?.due = Poller.onGrid(now + entry.interval)
+            entries[token]?.seen = now
             due.append(entry)
           } else {
             next = min(next ?? entry.due, entry.due)

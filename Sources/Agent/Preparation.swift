@@ -19,30 +19,20 @@ struct Preparation: Sendable {
 
   /// The target's document. A stop asked for meanwhile ends it at once.
   func spec() async throws(Attempt.Halt) -> Value {
-    let task = Task { () async -> Result<Value, Attempt.Halt> in
-      do throws(Attempt.Halt) { return .success(try await prepare()) } catch { return .failure(error) }
-    }
-    attempt.charge.onStop { task.cancel() }
-    let result = await withTaskCancellationHandler {
-      await task.value
-    } onCancel: {
-      task.cancel()
-    }
-    attempt.charge.onStop(nil)
-    // A cancelled step fails in its own words; why it was cancelled counts.
-    try attempt.heed()
-    return try result.get()
+    try await attempt.untilStopped { () throws(Attempt.Halt) in try await prepare() }
   }
 
   private func prepare() async throws(Attempt.Halt) -> Value {
     let source = lease.spec.source
     var request = PlanRequest(
       run: lease.run, name: lease.name, attempt: lease.attempt, entity: lease.entity, project: lease.project,
-      queue: lease.queue, author: lease.author, job: lease.spec.job?.reference, command: lease.spec.command,
-      environment: [:], resource: lease.spec.resource, timeout: lease.spec.timeout, fenced: lease.spec.retriesLost)
+      queue: lease.queue, author: lease.author, job: lease.spec.job?.reference, entryPoint: lease.spec.entryPoint,
+      args: lease.spec.args, environment: [:], resource: lease.spec.resource, timeout: lease.spec.timeout,
+      fenced: lease.spec.retriesLost)
     if source.kind == .image {
       request.image = source.image?.pinned
       request.environment = Program.environment(lease, configFile: nil)
+      request.environment = try environmentElsewhere()
     } else {
       guard source.kind == .code, let digest = source.manifest else {
         throw .ended(
@@ -71,6 +61,8 @@ struct Preparation: Sendable {
     }
     let (folder, manifest) = try await take(digest)
     var result = BuildResult()
+    // An image has the files too, and is entered by the same rules.
+    let entryPoint = Program.command(lease.spec.entryPoint, in: folder, prefix: nil, path: nil)
     var halt: Attempt.Halt?
     do throws(Attempt.Halt) {
       if target.takesFolders {
@@ -89,13 +81,29 @@ struct Preparation: Sendable {
     request.prefix = result.prefix
     request.image = result.image
     guard let own = request.folder else {
-      request.environment = Program.environment(lease, configFile: nil)
+      request.environment = try environmentElsewhere()
+      request.entryPoint = entryPoint
       return
     }
     request.environment = Program.environment(lease, configFile: try config())
-    request.command = Program.command(
-      lease.spec.command, in: own, prefix: result.prefix,
+    request.entryPoint = Program.command(
+      lease.spec.entryPoint, in: own, prefix: result.prefix,
       path: BaseEnvironment.current()["PATH"] ?? BaseEnvironment.defaultPath)
+  }
+
+  /// Variables of a program that does not see this disk.
+  private func environmentElsewhere() throws(Attempt.Halt) -> [String: String] {
+    let environment = Program.environment(lease, configFile: nil)
+    let size = environment["LUNAPORT_CONFIG_JSON"]?.utf8.count ?? 0
+    if size > Program.variableBytesMax {
+      // A program that finds no config would run with its defaults, and nobody would see why.
+      throw .ended(
+        Ending(
+          .failed, .start,
+          message: "the run's config has \(size) bytes, and target `\(target.name)` takes it in a variable of at most "
+            + "\(Program.variableBytesMax); put the large parts into a file that the program reads"))
+    }
+    return environment
   }
 
   /// Gets the source, for as long as only the network is in the way.

@@ -90,6 +90,7 @@ public final class RunningAgent: Sendable {
     }
 
     let desk = LeaseDesk(shop)
+    let sweeper = Sweeper(targets: targets, journal: journal, roster: roster, prober: prober, clock: clock, log: log)
     let exit = await withDiscardingTaskGroup(returning: AgentExit.self) { group in
       for target in targets { group.addTask { await target.run() } }
       group.addTask { await reporter.run() }
@@ -106,6 +107,7 @@ public final class RunningAgent: Sendable {
         group.addTask { await desk.registerAgain() }
         group.addTask { await prober.run { reporter.set($0) } }
         group.addTask { await self.passOnSuspicion(suspicion, prober) }
+        group.addTask { await sweeper.run() }
         exit = await desk.run { attempt in group.addTask { await attempt.run() } }
       case .failure(let refusal): exit = refusal.exit
       }

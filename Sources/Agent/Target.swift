@@ -3,7 +3,7 @@ import Scripting
 import Synchronization
 
 enum DriverFunction: String, Sendable, Hashable {
-  case plan, start, find, poll, stop, forget, logs, stats
+  case plan, start, find, poll, stop, forget, logs, stats, list
 }
 
 /// One driver with what the agent keeps about it: how often its plugin broke, and the runs it watches.
@@ -11,8 +11,9 @@ final class Target: Sendable {
   let driver: any Driver
   let poller: Poller
   let sampler: Sampler?
+  private let watcher: Watcher?
   private let breaker = Mutex(Breaker())
-  private let clock: AgentClock
+  let clock: AgentClock
   private let log: AgentLog
   /// Called when it is to be probed again, or its offer changed.
   private let suspect: @Sendable () -> Void
@@ -39,6 +40,7 @@ final class Target: Sendable {
     self.suspect = suspect
     poller = Poller(driver.target, mostSeconds: driver.pollInterval, clock: clock)
     sampler = driver.provides.contains(.stats) ? Sampler(clock: clock, give: samples) : nil
+    watcher = driver.provides.contains(.watch) ? Watcher(clock: clock, log: log) : nil
   }
 
   var name: String { driver.target }
@@ -105,9 +107,13 @@ final class Target: Sendable {
   }
 
   /// Calls the driver until it answers, or fails in a way that trying again does not mend.
-  /// - Parameter tries: calls at most; nil goes on for as long as the failures may pass.
+  /// - Parameters:
+  ///   - tries: calls at most; nil goes on for as long as the failures may pass.
+  ///   - failed: is told each failure after which it is tried again.
+  @discardableResult
   func persist<Result>(
-    _ function: DriverFunction, tries: Int?, _ body: (any Driver) async throws(DriverFailure) -> Result
+    _ function: DriverFunction, tries: Int?, failed: (DriverFailure) -> Void = { _ in },
+    _ body: (any Driver) async throws(DriverFailure) -> Result
   ) async throws(DriverFailure) -> Result {
     var backoff = Backoff(least: 0.2, most: 10)
     var left = tries ?? .max
@@ -124,6 +130,7 @@ final class Target: Sendable {
         case .never: throw error
         }
         guard left > 0, error.code != .bug else { throw error }
+        failed(error)
         do { try await clock.sleep(wait) } catch { throw DriverFailure(.cancelled, "the agent is stopping") }
       }
     }
@@ -134,6 +141,7 @@ final class Target: Sendable {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { await self.poller.run(self) }
       if let sampler { group.addTask { await sampler.run(self) } }
+      if let watcher { group.addTask { await watcher.run(self) } }
     }
   }
 }

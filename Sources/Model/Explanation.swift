@@ -69,6 +69,7 @@ extension Explanation {
         facts: [
           run.startedAt.map { "it started \(Quantity.text(seconds: max(0, facts.now - $0))) ago" },
           run.spec.timeout.map { "it is stopped after \(Quantity.text(seconds: $0))" },
+          run.message,
           run.stopRequested ? "a stop was asked for, and the target has not obeyed yet" : nil,
           Explanation.attemptFact(run),
         ].compactMap { $0 },

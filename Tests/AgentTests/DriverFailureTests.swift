@@ -59,7 +59,7 @@ import Testing
   }
 
   @Test func aFailureThatNeverPassesIsGivenUpInTheEnd() async throws {
-    let failure = DriverFailure(.unavailable, "away", retry: .safe)
+    let failure = DriverFailure(.targetError, "away", retry: .safe)
     let run = try await run(Array(repeating: (failure, false), count: 100))
     #expect(run.state == .failed)
     #expect(run.message == "away")

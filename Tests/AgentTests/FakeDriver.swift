@@ -26,6 +26,15 @@ final class FakeDriver: Driver {
     var secrets: [String: [String: String]] = [:]
     var output: [UInt8] = []
     var batches: [Int] = []
+    var requests: [PlanRequest] = []
+    /// Polls for which a run goes on after it was told to stop.
+    var stopTakes = 0
+    var stopping: [String: Int] = [:]
+    /// Starts of a run while another attempt of it was alive.
+    var doubles: [String] = []
+    var watchFailures: [DriverFailure] = []
+    var watches = 0
+    var wake: (@Sendable () -> Void)?
   }
   let state = Mutex(State())
   let target: String
@@ -49,6 +58,7 @@ final class FakeDriver: Driver {
   func probe() async -> Probe { state.withLock { $0.health } }
 
   func plan(_ request: PlanRequest) async throws(DriverFailure) -> Value {
+    state.withLock { $0.requests.append(request) }
     if let failure = state.withLock({ $0.planFailure }) { throw failure }
     return .object(["command": .array(request.command.map { .string($0) }), "resource": request.resource])
   }
@@ -58,6 +68,9 @@ final class FakeDriver: Driver {
     let failure = state.withLock { state -> DriverFailure? in
       state.specs[token] = spec
       state.secrets[token] = secrets.mapValues { $0.open { $0 } }
+      let run = token.prefix { $0 != "-" }
+      let others = state.started.filter { $0.key != token && $0.key.hasPrefix("\(run)-") }
+      state.doubles += others.filter { !$0.value.state.isOver }.map { "\($0.key) beside \(token)" }
       let script = state.startFailures.isEmpty ? nil : state.startFailures.removeFirst()
       if script == nil || script?.effect == true, state.started[token] == nil { state.started[token] = state.first }
       return script?.failure
@@ -83,7 +96,14 @@ final class FakeDriver: Driver {
     if let failure { throw failure }
     return handles.map { handle in
       note("poll", token(handle))
-      return state.withLock { $0.started[token(handle)] ?? Observation(.lost) }
+      return state.withLock { state in
+        let token = token(handle)
+        if let left = state.stopping[token] {
+          state.stopping[token] = left > 1 ? left - 1 : nil
+          if left <= 1 { state.started[token] = state.afterStop }
+        }
+        return state.started[token] ?? Observation(.lost)
+      }
     }
   }
 
@@ -92,7 +112,11 @@ final class FakeDriver: Driver {
     let failure = state.withLock { state -> DriverFailure? in
       if !state.stopFailures.isEmpty { return state.stopFailures.removeFirst() }
       if let row = state.started[token(handle)], row.state == .running || row.state == .pending {
-        state.started[token(handle)] = state.afterStop
+        if state.stopTakes == 0 {
+          state.started[token(handle)] = state.afterStop
+        } else if state.stopping[token(handle)] == nil {
+          state.stopping[token(handle)] = state.stopTakes
+        }
       }
       return nil
     }
@@ -102,6 +126,25 @@ final class FakeDriver: Driver {
   func forget(_ handle: Value) async throws(DriverFailure) {
     note("forget", token(handle))
     state.withLock { _ = $0.started.removeValue(forKey: token(handle)) }
+  }
+
+  func list() async throws(DriverFailure) -> [Listed] {
+    note("list", "")
+    return state.withLock { $0.started.keys.sorted() }.map { Listed(token: $0, handle: ["token": .string($0)]) }
+  }
+
+  /// Goes on until it is cancelled.
+  func watch(_ wake: @escaping @Sendable () -> Void) async throws(DriverFailure) {
+    let failure = state.withLock { state -> DriverFailure? in
+      state.watches += 1
+      if !state.watchFailures.isEmpty { return state.watchFailures.removeFirst() }
+      state.wake = wake
+      return nil
+    }
+    if let failure { throw failure }
+    try? await Task.sleep(for: .seconds(3_600))
+    state.withLock { $0.wake = nil }
+    throw DriverFailure(.cancelled, "cancelled")
   }
 
   func logs(_ handle: Value, cursor: Value?) async throws(DriverFailure) -> LogChunk {
@@ -131,12 +174,20 @@ final class FakeBuilder: Builder {
     var requests: [BuildRequest] = []
   }
   let state = Mutex(State())
-  let name = "fake"
-  let sources: Set<SourceKind> = [.code]
+  let name: String
+  let sources: Set<SourceKind>
   let targets: Set<String> = ["process", "mock"]
   let prefix: String
+  let health: Probe.Health
 
-  init(prefix: String) { self.prefix = prefix }
+  init(
+    name: String = "fake", prefix: String, sources: Set<SourceKind> = [.code], health: Probe.Health = .healthy
+  ) {
+    self.name = name
+    self.prefix = prefix
+    self.sources = sources
+    self.health = health
+  }
 
   func close() { state.withLock { $0.isOpen = false } }
 
@@ -149,7 +200,7 @@ final class FakeBuilder: Builder {
     for waiter in waiters { waiter.resume() }
   }
 
-  func probe() async -> Probe { Probe(.healthy) }
+  func probe() async -> Probe { Probe(health) }
   func key(_ request: BuildRequest) async throws(DriverFailure) -> String { request.requirements ?? "none" }
 
   func build(

@@ -69,10 +69,12 @@ actor FakeServer: ServerConnection {
 
   func corrupt(_ sha256: String, _ bytes: [UInt8]) { blobs[sha256] = bytes }
 
-  func submit(_ id: String, _ spec: RunSpec, retry: RetryPolicy = .never) {
+  /// - Parameter attempts: leases that it has had before.
+  func submit(_ id: String, _ spec: RunSpec, retry: RetryPolicy = .never, attempts: Int = 0) {
     runs[id] = Run(
       id: id, name: "run-\(id)", entity: "team", project: "project",
       queue: QueueID(entity: "team", name: "q"), spec: spec, author: "ada", retry: retry, createdAt: clock.now())
+    runs[id]?.attempt = attempts
     order.append(id)
     changed()
   }

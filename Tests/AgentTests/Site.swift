@@ -78,11 +78,12 @@ final class Site: Sendable {
   }
 
   func submit(
-    _ script: String, id: String = "aaaaaaaa", retry: RetryPolicy = .never, _ change: (inout RunSpec) -> Void = { _ in }
+    _ script: String, id: String = "aaaaaaaa", retry: RetryPolicy = .never, attempts: Int = 0,
+    _ change: (inout RunSpec) -> Void = { _ in }
   ) async throws {
     var spec = RunSpec.code(try await server.source(["!run.sh": "#!/bin/sh\n" + script + "\n"]), ["./run.sh"])
     change(&spec)
-    await server.submit(id, spec, retry: retry)
+    await server.submit(id, spec, retry: retry, attempts: attempts)
   }
 
   func events(_ name: String) -> [AgentEvent] { events.withLock { $0.filter { $0.name == name } } }
