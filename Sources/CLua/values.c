@@ -11,6 +11,8 @@ int clua_keep(lua_State *L) { return luaL_ref(L, LUA_REGISTRYINDEX); }
 void clua_drop(lua_State *L, int reference) { luaL_unref(L, LUA_REGISTRYINDEX, reference); }
 void clua_push_reference(lua_State *L, int reference) { lua_rawgeti(L, LUA_REGISTRYINDEX, reference); }
 
+void clua_set_metatable(lua_State *L, int table) { lua_setmetatable(L, table); }
+
 void clua_set_field(lua_State *L, int index, const char *key, size_t length) {
   index = lua_absindex(L, index);
   lua_pushlstring(L, key, length);

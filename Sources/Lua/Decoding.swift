@@ -74,7 +74,7 @@ private struct TreeDecoder: Decoder, SingleValueDecodingContainer {
   }
 
   func decode(_ type: String.Type) throws -> String {
-    guard case .string(let text) = tree else { throw mismatch("string") }
+    guard let text = tree.string else { throw mismatch("string") }
     return text
   }
 

@@ -43,6 +43,7 @@ struct Pusher {
     case .integer(let number): lua_pushinteger(lua, number)
     case .number(let number): lua_pushnumber(lua, number)
     case .string(let text): push(text)
+    case .bytes(let bytes): push(bytes)
     case .table(let table):
       try room(depth)
       lua_createtable(lua, table.items.count.bounded, table.fields.count.bounded)
@@ -53,6 +54,10 @@ struct Pusher {
       for (key, value) in table.fields {
         try orPop { () throws(LuaError) in try push(value, depth: depth + 1) }
         setField(key)
+      }
+      if let tag = table.tag, let metatable = kept.metatable(tag) {
+        clua_push_reference(lua, metatable)
+        clua_set_metatable(lua, -2)
       }
     case .function, .other: throw LuaError(.conversion, "a \(tree.typeName) cannot be passed as data")
     }

@@ -23,9 +23,15 @@ public struct LuaEnvironment: Sendable {
 /// References that were let go, possibly on another thread, and wait for the state to drop them.
 @usableFromInline final class KeptReferences: Sendable {
   private let dead = Mutex<[Int32]>([])
+  /// By the tags of the tables that get them. They stay as long as the state.
+  private let metatables = Mutex<[String: Int32]>([:])
   @usableFromInline let waiting = Atomic<Bool>(false)
 
   @inlinable var isSweepDue: Bool { waiting.load(ordering: .acquiring) }
+
+  func metatable(_ tag: String) -> Int32? { metatables.withLock { $0[tag] } }
+
+  func setMetatable(_ id: Int32, _ tag: String) { metatables.withLock { $0[tag] = id } }
 
   func letGo(_ id: Int32) {
     dead.withLock { $0.append(id) }

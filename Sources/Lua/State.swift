@@ -199,6 +199,14 @@ public final class LuaState {
     return keepTop(lua)
   }
 
+  /// Gives every table that is pushed with this tag the metatable, for as long as the state lives.
+  public func setMetatable(_ metatable: LuaReference, of tag: String) throws(LuaError) {
+    let lua = stack
+    try reserve(lua)
+    try Pusher(lua: lua, kept: kept).push(metatable)
+    kept.setMetatable(clua_keep(lua), tag)
+  }
+
   // MARK: host functions
 
   /// A function for Lua to call, with any number of results. The state keeps `body`, so that must not keep the state:

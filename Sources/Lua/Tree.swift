@@ -4,8 +4,9 @@ public indirect enum LuaTree: Sendable, Hashable {
   case boolean(Bool)
   case integer(Int64)
   case number(Double)
-  /// Text; bytes that are no UTF-8 were repaired (U+FFFD). Where bytes matter, read them with `LuaCall.bytes`.
   case string(String)
+  /// A string that is not UTF-8.
+  case bytes([UInt8])
   case table(LuaTable)
   /// A function: code is not data, only its presence is copied.
   case function
@@ -15,7 +16,8 @@ public indirect enum LuaTree: Sendable, Hashable {
 
 /// A table, split by kinds of keys.
 public struct LuaTable: Sendable, Hashable {
-  /// `__name` of the metatable, where that is a string.
+  /// `__name` of the metatable, where that is a string. On the way into Lua, the table gets the metatable that the
+  /// state has for it; see `LuaState.setMetatable`.
   public var tag: String?
   /// The values under 1, 2, ... up to the first hole.
   public var items: [LuaTree]
@@ -43,7 +45,7 @@ extension LuaTree {
     case .nothing: "nil"
     case .boolean: "boolean"
     case .integer, .number: "number"
-    case .string: "string"
+    case .string, .bytes: "string"
     case .table: "table"
     case .function: "function"
     case .other(let name): name
@@ -54,8 +56,22 @@ extension LuaTree {
     if case .table(let table) = self { table } else { nil }
   }
 
+  /// Text; bytes that are no UTF-8 are repaired (U+FFFD). Where bytes matter, take `bytes`.
   public var string: String? {
-    if case .string(let text) = self { text } else { nil }
+    switch self {
+    case .string(let text): text
+    case .bytes(let bytes): String(decoding: bytes, as: UTF8.self)
+    default: nil
+    }
+  }
+
+  /// The bytes of a string.
+  public var bytes: [UInt8]? {
+    switch self {
+    case .string(let text): Array(text.utf8)
+    case .bytes(let bytes): bytes
+    default: nil
+    }
   }
 
   /// The value under a string key, `nothing` where there is none or this is no table.

@@ -40,7 +40,7 @@ struct TreeReader {
     case CLUA_TYPE_NUMBER:
       if clua_is_integer(lua, index) != 0 { return .integer(lua_tointegerx(lua, index, nil)) }
       return .number(lua_tonumberx(lua, index, nil))
-    case CLUA_TYPE_STRING: return .string(try text(index))
+    case CLUA_TYPE_STRING: return try string(index)
     case CLUA_TYPE_TABLE: return .table(try table(index))
     case CLUA_TYPE_FUNCTION: return .function
     case CLUA_TYPE_THREAD: return .other("thread")
@@ -48,11 +48,26 @@ struct TreeReader {
     }
   }
 
+  private mutating func string(_ index: Int32) throws(Fault) -> LuaTree {
+    var length = 0
+    guard let start = clua_to_string(lua, index, &length) else { return .string("") }
+    try count(length)
+    return start.withMemoryRebound(to: UInt8.self, capacity: length) {
+      let bytes = UnsafeBufferPointer(start: $0, count: length)
+      return String(validating: bytes, as: UTF8.self).map(LuaTree.string) ?? .bytes(Array(bytes))
+    }
+  }
+
+  private mutating func count(_ length: Int) throws(Fault) {
+    bytes += length
+    if bytes > limits.bytes { throw Fault(message: "more than \(limits.bytes) bytes of text") }
+  }
+
+  /// A key: what is no UTF-8 in it is repaired.
   private mutating func text(_ index: Int32) throws(Fault) -> String {
     var length = 0
     guard let start = clua_to_string(lua, index, &length) else { return "" }
-    bytes += length
-    if bytes > limits.bytes { throw Fault(message: "more than \(limits.bytes) bytes of text") }
+    try count(length)
     return String(luaBytes: start, length)
   }
 

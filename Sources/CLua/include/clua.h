@@ -203,3 +203,4 @@ unsigned long long lua_rawlen(lua_State *L, int index);
 int lua_status(lua_State *L);
 int lua_isyieldable(lua_State *L);
 void clua_push_reference(lua_State *L, int reference);
+void clua_set_metatable(lua_State *L, int table);  // pops the metatable

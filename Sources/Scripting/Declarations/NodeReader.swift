@@ -34,6 +34,11 @@ struct NodeReader {
     case .string(let text):
       checkMacros(text, at: path)
       return .leaf(.string(text), origin)
+    case .bytes:
+      report(
+        "C0040", "`\(path.text)` is not UTF-8 text, which no document can hold", at: path,
+        help: "write it as base64")
+      return mistake(origin)
     case .function:
       report(
         "C0040", "`\(path.text)` is a function, which no document can hold", at: path,
