@@ -18,6 +18,9 @@ final class CurlTransfer: @unchecked Sendable {
   private var status = 0
   private var headers = HTTPHeaders()
   private var headIsComplete = false
+  private var headerBytes = 0
+  /// The sink wants no more of the answer, which counts as whole.
+  private var isEnough = false
   /// Why the sink or the source ended the transfer; it says more than what libcurl makes of it.
   private var refusal: (code: HTTPClientError.Code, fact: String, hint: String)?
 
@@ -36,6 +39,8 @@ final class CurlTransfer: @unchecked Sendable {
 
   /// Bytes of a body from which on it is sent only after `100 Continue`.
   private static let askFirst = 1 << 20
+  /// Bytes of all header fields of an answer; a server that sends more means no good. libcurl itself bounds one line.
+  private static let headerBytesMax = 256 << 10
 
   // MARK: Start
 
@@ -69,7 +74,8 @@ final class CurlTransfer: @unchecked Sendable {
       lp_curl_set_long(easy, CURLOPT_FOLLOWLOCATION, 1)
       lp_curl_set_long(easy, CURLOPT_MAXREDIRS, request.redirects)
     }
-    lp_curl_set_text(easy, CURLOPT_NOPROXY, CurlTransfer.directHosts)
+    // A socket is on this machine, whatever name stands in the URL.
+    lp_curl_set_text(easy, CURLOPT_NOPROXY, request.unixSocket == nil ? CurlTransfer.directHosts : "*")
     if let socket = request.unixSocket { lp_curl_set_text(easy, CURLOPT_UNIX_SOCKET_PATH, socket) }
     if let file = configuration.authorityFile { lp_curl_set_text(easy, CURLOPT_CAINFO, file) }
     if let file = configuration.certificateFile { lp_curl_set_text(easy, CURLOPT_SSLCERT, file) }
@@ -145,7 +151,7 @@ final class CurlTransfer: @unchecked Sendable {
   func complete(_ result: CURLcode) {
     if let refusal {
       sink.complete(.failure(error(refusal.code, refusal.fact, hint: refusal.hint)))
-    } else if result == CURLE_OK {
+    } else if result == CURLE_OK || isEnough {
       let head = HTTPClient.Head(status: status, headers: headers)
       if !headIsComplete { sink.receive(head) }
       sink.complete(.success(head))
@@ -220,8 +226,7 @@ final class CurlTransfer: @unchecked Sendable {
 
   private static let onHeader: curl_write_callback = { line, size, count, context in
     guard let line, let transfer = CurlTransfer.from(context) else { return 0 }
-    transfer.take(header: UnsafeRawBufferPointer(start: line, count: size * count))
-    return size * count
+    return transfer.take(header: UnsafeRawBufferPointer(start: line, count: size * count)) ? size * count : 0
   }
 
   private static let onBytes: curl_write_callback = { bytes, size, count, context in
@@ -241,9 +246,17 @@ final class CurlTransfer: @unchecked Sendable {
     return CURL_SEEKFUNC_OK
   }
 
-  private func take(header line: UnsafeRawBufferPointer) {
+  private func take(header line: UnsafeRawBufferPointer) -> Bool {
     // What comes after the body are trailers.
-    if headIsComplete { return }
+    if headIsComplete { return true }
+    headerBytes += line.count
+    if headerBytes > CurlTransfer.headerBytesMax {
+      refusal = (
+        .invalidResponse, "the header of the answer is larger than \(CurlTransfer.headerBytesMax) bytes",
+        "check that the URL is that of the right server"
+      )
+      return false
+    }
     let text = String(decoding: line, as: UTF8.self)
     if text.hasPrefix("HTTP/") {
       status = text.split(separator: " ", maxSplits: 2).dropFirst().first.flatMap { Int($0.prefix(3)) } ?? 0
@@ -255,6 +268,7 @@ final class CurlTransfer: @unchecked Sendable {
       headIsComplete = true
       sink.receive(HTTPClient.Head(status: status, headers: headers))
     }
+    return true
   }
 
   /// `100 Continue`, or a redirect that is followed.
@@ -268,6 +282,9 @@ final class CurlTransfer: @unchecked Sendable {
     switch sink.receive(bytes) {
     case .taken: return bytes.count
     case .pause: return Int(CURL_WRITEFUNC_PAUSE)
+    case .enough:
+      isEnough = true
+      return 0
     case .refuse(let code, let fact, let hint):
       refusal = (code, fact, hint)
       return 0

@@ -18,21 +18,23 @@ public final class HTTPClient: Sendable {
 
   /// Sends a request and gathers the answer in memory.
   public func send(_ request: Request) async throws(HTTPClientError) -> Response {
-    let sink = GatheringSink(limit: request.responseLimit)
+    let sink = GatheringSink(limit: request.responseLimit, mayCut: request.mayCut)
     let head = try await run(request, sink)
-    return Response(status: head.status, headers: head.headers, body: sink.bytes)
+    return Response(status: head.status, headers: head.headers, body: sink.bytes, isCut: sink.isCut)
   }
 
   /// Sends a request and writes the answer to a file, which is made or emptied. On an error the file holds what came.
-  /// - Returns: the answer with an empty body.
-  public func download(_ request: Request, to path: String) async throws(HTTPClientError) -> Response {
-    guard let sink = FileSink(path: path) else {
+  /// - Returns: the answer with an empty body, and the bytes in the file.
+  public func download(_ request: Request, to path: String) async throws(HTTPClientError) -> (
+    answer: Response, size: Int
+  ) {
+    guard let sink = FileSink(path: path, limit: request.fileLimit, mayCut: request.mayCut) else {
       throw HTTPClientError(
         code: .file, method: request.method, url: request.url, fact: "cannot write \(path)",
         hint: "check that its folder exists and may be written", requestSent: false)
     }
     let head = try await run(request, sink)
-    return Response(status: head.status, headers: head.headers, body: [])
+    return (Response(status: head.status, headers: head.headers, body: [], isCut: sink.isCut), sink.size)
   }
 
   /// Sends a request and returns when the header of the answer is there. The body is read as it comes; a reader that

@@ -46,6 +46,10 @@ extension HTTPClient {
     public var unixSocket: String?
     /// The most bytes an answer may have that is held in memory.
     public var responseLimit = 64 << 20
+    /// The most bytes an answer may have that is written to a file.
+    public var fileLimit = Int.max
+    /// Ends a longer answer at the limit, instead of failing.
+    public var mayCut = false
 
     public init(
       _ method: HTTPMethod = .get, _ url: String, headers: HTTPHeaders = [:], body: Body = .none,
@@ -69,5 +73,14 @@ extension HTTPClient {
     public var status: Int
     public var headers: HTTPHeaders
     public var body: [UInt8]
+    /// More would have followed; see `Request.mayCut`.
+    public var isCut: Bool
+
+    public init(status: Int, headers: HTTPHeaders, body: [UInt8], isCut: Bool = false) {
+      self.status = status
+      self.headers = headers
+      self.body = body
+      self.isCut = isCut
+    }
   }
 }

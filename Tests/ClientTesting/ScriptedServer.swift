@@ -4,32 +4,36 @@ import Synchronization
 
 /// A server that says exactly what a script tells it to, one script for each connection in turn. A connection beyond
 /// the last script is closed at once.
-final class ScriptedServer: Sendable {
-  enum Step: Sendable {
+public final class ScriptedServer: Sendable {
+  public enum Step: Sendable {
     /// Waits for the end of a request header and `body` more bytes.
     case read(body: Int = 0)
     case send(String)
+    case sendBytes([UInt8])
     /// Waits for the client to close.
     case untilClosed
   }
 
-  let port: UInt16
+  public let port: UInt16
   private let socket: Int32
-  private let state = Mutex((accepted: 0, received: [String](), closed: 0))
+  private let state = Mutex((accepted: 0, received: [[UInt8]](), closed: 0))
 
-  var url: String { "http://127.0.0.1:\(port)" }
+  public var url: String { "http://127.0.0.1:\(port)" }
   /// Connections so far.
-  var accepted: Int { state.withLock { $0.accepted } }
+  public var accepted: Int { state.withLock { $0.accepted } }
   /// What each connection has sent, as far as its script has read.
-  var received: [String] { state.withLock { $0.received } }
+  public var received: [String] { receivedBytes.map { String(decoding: $0, as: UTF8.self) } }
+  public var receivedBytes: [[UInt8]] { state.withLock { $0.received } }
   /// Connections that a client has closed while their script waited for that.
-  var closed: Int { state.withLock { $0.closed } }
+  public var closed: Int { state.withLock { $0.closed } }
 
-  func waitForClose() async {
+  public func waitForClose() async {
     while closed == 0 { try? await Task.sleep(for: .milliseconds(1)) }
   }
 
-  convenience init(_ scripts: [Step]...) {
+  public convenience init(_ scripts: [Step]...) { self.init(all: scripts) }
+
+  public convenience init(all scripts: [[Step]]) {
     let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -39,7 +43,7 @@ final class ScriptedServer: Sendable {
   }
 
   /// On a Unix socket.
-  convenience init(path: String, _ scripts: [Step]...) {
+  public convenience init(path: String, _ scripts: [Step]...) {
     let socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -68,7 +72,7 @@ final class ScriptedServer: Sendable {
         guard connection >= 0 else { return }
         let index = state.withLock { state in
           state.accepted += 1
-          state.received.append("")
+          state.received.append([])
           return state.accepted - 1
         }
         DispatchQueue(label: "scripted connection").async { self.run(script, connection, index) }
@@ -82,7 +86,7 @@ final class ScriptedServer: Sendable {
     }
   }
 
-  func stop() {
+  public func stop() {
     shutdown(socket, Int32(SHUT_RDWR))
     close(socket)
   }
@@ -90,22 +94,22 @@ final class ScriptedServer: Sendable {
   private func run(_ script: [Step], _ connection: Int32, _ index: Int) {
     var patience = timeval(tv_sec: 20, tv_usec: 0)
     setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    var pending = ""
+    var pending: [UInt8] = []
+    let blank = Array("\r\n\r\n".utf8)
     for step in script {
       switch step {
       case .read(let body):
         while true {
-          if let end = pending.firstRange(of: "\r\n\r\n"), pending[end.upperBound...].utf8.count >= body { break }
+          if let end = pending.firstRange(of: blank), pending.count - end.upperBound >= body { break }
           guard let more = receive(connection) else { return finish(connection) }
           pending += more
           state.withLock { $0.received[index] += more }
         }
-        pending = ""
+        pending = []
       case .send(let text):
-        let bytes = Array(text.utf8)
-        guard Glibc.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
-          return finish(connection)
-        }
+        guard send(Array(text.utf8), connection) else { return finish(connection) }
+      case .sendBytes(let bytes):
+        guard send(bytes, connection) else { return finish(connection) }
       case .untilClosed:
         while receive(connection) != nil {}
         state.withLock { $0.closed += 1 }
@@ -116,9 +120,13 @@ final class ScriptedServer: Sendable {
 
   private func finish(_ connection: Int32) { close(connection) }
 
-  private func receive(_ connection: Int32) -> String? {
+  private func send(_ bytes: [UInt8], _ connection: Int32) -> Bool {
+    Glibc.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
+  }
+
+  private func receive(_ connection: Int32) -> [UInt8]? {
     var buffer = [UInt8](repeating: 0, count: 65536)
     let count = recv(connection, &buffer, buffer.count, 0)
-    return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    return count > 0 ? Array(buffer[..<count]) : nil
   }
 }

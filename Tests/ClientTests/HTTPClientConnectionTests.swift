@@ -1,3 +1,4 @@
+import ClientTesting
 import Dispatch
 import Glibc
 import HTTP

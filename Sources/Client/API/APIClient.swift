@@ -74,7 +74,7 @@ public struct APIClient: Sendable {
     var request = request(.get, parts, [], body: .none, type: "", timeout: nil)
     request.stallTimeout = stall
     let response: HTTPClient.Response
-    do { response = try await http.download(request, to: path) } catch { throw .unreachable(error) }
+    do { response = try await http.download(request, to: path).answer } catch { throw .unreachable(error) }
     // What a refusal says has gone into the file.
     guard response.status < 400 else { throw Self.refusal(request, response.status, []) }
   }
