@@ -4,6 +4,4 @@ files["queues.d"] = { read_globals = { "queue", "resource", "var", "secret", "ex
   "choice", "duration", "size", "list", "map", "any", "one_of", string = { other_fields = true } } }
 files["plugins/*/plugin.lua"] = { read_globals = { "driver", "builder", "hook", "resource", "secret", "int", "number",
   "bool", "choice", "duration", "size", "list", "map", "any", "one_of", "var" } }
-files["plugins/*/driver.lua"] = { read_globals = { "host", "fail" } }
-files["plugins/*/builder.lua"] = { read_globals = { "host", "fail" } }
-files["plugins/*/hook.lua"] = { read_globals = { "host", "fail" } }
+files["plugins/*/**/*.lua"] = { read_globals = { "host", "fail" } }

@@ -23,7 +23,7 @@ let package = Package(
     .target(name: "Model"),
     .target(name: "HTTP"),
     .target(name: "Arguments", dependencies: ["Model"]),
-    .target(name: "Scripting", dependencies: ["Hashing", "Lua", "Model", "Processes"]),
+    .target(name: "Scripting", dependencies: ["Client", "HTTP", "Hashing", "Lua", "Model", "Processes"]),
     .target(name: "Hashing", dependencies: ["CCrypto"]),
     .target(name: "Storage", dependencies: ["CSQLite", "Hashing", "Model"]),
     .target(name: "Client", dependencies: ["CCurl", "HTTP", "Model"]),
@@ -64,12 +64,14 @@ let package = Package(
     .testTarget(name: "ModelTests", dependencies: ["Model"]),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),
     .testTarget(name: "ArgumentsTests", dependencies: ["Arguments"]),
-    .testTarget(name: "ScriptingTests", dependencies: ["Processes", "Scripting"], exclude: ["Golden"]),
+    .testTarget(
+      name: "ScriptingTests", dependencies: ["ClientTesting", "Lua", "Processes", "Scripting"], exclude: ["Golden"]),
     .testTarget(name: "HashingTests", dependencies: ["Hashing"]),
     .testTarget(
       name: "StorageTests", dependencies: ["CSQLite", "Hashing", "Model", "Storage", "store-writer"],
       exclude: ["Schemas"]),
-    .testTarget(name: "ClientTests", dependencies: ["Client", "HTTP"]),
+    .target(name: "ClientTesting", path: "Tests/ClientTesting"),
+    .testTarget(name: "ClientTests", dependencies: ["Client", "ClientTesting", "HTTP"]),
     .testTarget(name: "SnapshotTests", dependencies: ["Snapshot"]),
     .testTarget(
       name: "ServerTests", dependencies: ["Server", "Client", "HTTP", "Hashing", "Model", "Scripting", "Storage"],

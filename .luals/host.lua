@@ -63,12 +63,34 @@ function host.sleep(seconds) end
 ---Has the driver's handles polled at once. Only in `watch`. (raises)
 function host.wake() end
 
+---Stands for a text with a secret in it: `{ ["$secret"] = "NAME" }` as documents have it, or what `host.join` and
+---`host.base64.encode` made of one. The host opens it on its way out; no plugin sees the text.
+---@class Sealed
+
+---Texts one behind the other; a table that stands for them where one is sealed. (pure)
+---@param ... string|number|Sealed
+---@return string|Sealed
+function host.join(...) end
+
+---A variable of the agent's environment. Needs `env:NAME`. (raises)
+---@param name string
+---@return string?
+function host.env(name) end
+
+---Bytes of a file of the agent's machine, 1 MiB at most; `~/` is the agent's home. Needs `read:PATH`. (raises)
+---@param path string
+---@return string?
+---@return Failure?
+function host.read(path) end
+
 ---@class Exec
 ---@field [integer] string program and arguments
----@field stdin? string
----@field env? table<string, string>
+---@field stdin? string|Sealed
+---@field env? table<string, string|number|Sealed>
 ---@field cwd? string
 ---@field timeout? number seconds; 60 where left out
+---@field limit? integer bytes of stdout and of stderr that are kept; 16 MiB where left out
+---@field cut? boolean leave away what is more; a failure where left out
 ---@field stream? boolean write what it prints to the log as it comes
 
 ---@class Executed
@@ -76,12 +98,58 @@ function host.wake() end
 ---@field stdout string
 ---@field stderr string
 ---@field timed_out boolean
+---@field cut? boolean
 
 ---Runs a program to its end. Needs `exec:NAME`, or `files` for one in the plugin's own folder. (waits, raises)
 ---@param command Exec
 ---@return Executed?
 ---@return Failure?
 function host.exec(command) end
+
+---@class Request
+---@field url string http or https
+---@field method? string GET where left out
+---@field query? table<string, string|number|boolean|(string|number|boolean)[]> added to the URL, sorted by name
+---@field headers? table<string, string|number|Sealed>
+---@field body? string|Sealed
+---@field json? any the body as JSON; secrets in it are opened
+---@field form? table<string, string|number|Sealed> the body as a form
+---@field file? string the body is this file in the plugin's own folder
+---@field into? string the answer's body goes to this file in the plugin's own folder
+---@field socket? string Unix socket to connect to; needs `socket:PATH` instead of `http:HOST`
+---@field timeout? number seconds in all; 30 where left out, none for lines and chunks
+---@field stall? number seconds without a byte
+---@field limit? integer bytes of the answer; 16 MiB where left out
+---@field cut? boolean leave away what is more; a failure where left out
+---@field user? string|Sealed for Basic authentication, with `password`
+---@field password? string|Sealed
+---@field bearer? string|Sealed a token
+
+---@class Answer
+---@field status integer any status is an answer; redirects are not followed
+---@field headers table<string, string> names in lower case
+---@field body? string
+---@field size? integer bytes that went to the file of `into`
+---@field cut? boolean
+---@field ended? "eof"|"stopped" of lines and chunks
+
+---Sends a request. Needs `http:HOST`, or `socket:PATH`. A failure says by its `retry` whether the request may have had
+---an effect. (waits, raises)
+---@class host.http
+---@overload fun(request: Request): Answer?, Failure?
+host.http = {}
+---Gives a 2xx answer line by line as it comes, until `each` returns false; `body` is there for any other. (waits, raises)
+---@param request Request
+---@param each fun(line: string): boolean?
+---@return Answer?
+---@return Failure?
+function host.http.lines(request, each) end
+---As `lines`, in pieces as they come.
+---@param request Request
+---@param each fun(bytes: string): boolean?
+---@return Answer?
+---@return Failure?
+function host.http.chunks(request, each) end
 
 ---Bytes of a size such as "4Gi". (pure, raises)
 ---@param size string|number
@@ -97,28 +165,91 @@ function host.seconds(duration) end
 ---@return string hexadecimal (pure)
 function host.sha256(text) end
 
+---Random bytes, 1 to 1024. (raises)
+---@param count integer
+---@return string hexadecimal
+function host.random(count) end
+
+---@class host.json
+---@field null table null, where a document needs it
 host.json = {}
----@param value any (pure, raises)
+---An empty table is a table; see `host.json.list`. (pure, raises)
+---@param value any
 ---@return string
 function host.json.encode(value) end
----@param text string (pure)
+---Null is nil, but `host.json.null` within a list; an empty list stays one. (pure)
+---@param text string
 ---@return any
 ---@return Failure?
 function host.json.decode(text) end
+---Marks a table as a list, so that it is `[]` where it is empty. (pure)
+---@generic T: table
+---@param items T
+---@return T
+function host.json.list(items) end
+
+---RFC 4648. (pure)
+host.base64 = {}
+---@param bytes string|Sealed
+---@return string|Sealed
+function host.base64.encode(bytes) end
+---For URLs and tokens: `-` and `_`, no padding.
+---@param bytes string
+---@return string
+function host.base64.url(bytes) end
+---Takes either alphabet, with or without padding and line ends.
+---@param text string
+---@return string?
+---@return Failure?
+function host.base64.decode(text) end
+
+host.url = {}
+---Percent-codes one part of a path or query. (pure)
+---@param text string
+---@return string
+function host.url.encode(text) end
+---`a=1&b=2`, percent-coded and sorted; a list gives its name once an item. (pure, raises)
+---@param fields table<string, string|number|boolean|(string|number|boolean)[]>
+---@return string
+function host.url.query(fields) end
+
+---Times as APIs write them (RFC 3339). (pure)
+host.time = {}
+---Seconds since 1970; nil for what is no time.
+---@param text string
+---@return number?
+function host.time.parse(text) end
+---In UTC, with microseconds where there are any. (raises)
+---@param seconds number
+---@return string
+function host.time.format(seconds) end
 
 ---Files in the plugin's own folder; paths are relative to it. Need `files`. (raise on misuse)
 host.files = {}
 ---@param path string
 ---@return boolean
 function host.files.exists(path) end
+---Its bytes, 1 MiB at most; nil where there is none.
 ---@param path string
 ---@return string?
 function host.files.read(path) end
 ---@param path string
----@param text string
+---@param text string|Sealed
 ---@return true?
 ---@return Failure?
 function host.files.write(path, text) end
+---@param path string
+---@param text string|Sealed
+---@return true?
+---@return Failure?
+function host.files.append(path, text) end
+---@param path string
+---@return integer?
+function host.files.size(path) end
+---The absolute path, for programs.
+---@param path string
+---@return string
+function host.files.path(path) end
 ---@param path string
 ---@return true?
 ---@return Failure?

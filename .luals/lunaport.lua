@@ -95,7 +95,7 @@
 ---@field shell? boolean|Hole run the command through /bin/sh
 
 ---@alias Capability "source.image"|"source.code"|"source.git"|"stop"|"signal"|"logs.tail"|"stats"|"exec"|"list"|"watch"|"gpu"|"array"|"nodes"|"preempt.detect"|"secrets"|"limit.memory"|"limit.cpu"
----@alias Permission "exec:NAME"|"process"|"files"|"env:NAME"|string
+---@alias Permission "exec:NAME"|"process"|"files"|"env:NAME"|"http:HOST"|"socket:PATH"|"read:PATH"|string
 
 ---@class Hole
 ---@class SecretReference

@@ -47,6 +47,12 @@ public enum Disk {
     return stat(path, &status) == 0 ? Int64(status.st_size) : nil
   }
 
+  /// Size of the file at `path`, or nil where there is none or it is no plain file: a pipe, say, would be waited for.
+  public static func fileSize(_ path: String) -> Int64? {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? Int64(status.st_size) : nil
+  }
+
   public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   public static func isFolder(_ path: String) -> Bool {
@@ -86,6 +92,14 @@ public enum Disk {
     defer { close(file) }
     try write(file, bytes, path)
     if durable, fdatasync(file) != 0 { throw ProcessFailure(errno: errno, "write \(path)") }
+  }
+
+  /// Adds `bytes` to the end of the file at `path`, which is made where there is none.
+  public static func append(_ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600) throws(ProcessFailure) {
+    let file = linux_open(path, O_WRONLY | O_CREAT | O_APPEND, mode_t(mode))
+    guard file >= 0 else { throw ProcessFailure(errno: -file, "write \(path)") }
+    defer { close(file) }
+    try write(file, bytes, path)
   }
 
   /// Writes `bytes` where the open `file` stands; `path` is for the error.

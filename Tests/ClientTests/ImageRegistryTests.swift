@@ -1,3 +1,4 @@
+import ClientTesting
 import HTTP
 import Model
 import Testing

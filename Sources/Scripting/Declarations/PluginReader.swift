@@ -109,7 +109,7 @@ struct PluginReader {
     diagnostics += misfits.map(text.diagnostic)
     guard case .table(let fields, _) = node else { return nil }
     let config = declaration.body.fields["config"] == nil ? Schema(.table([])) : schema("config", declaration)
-    let needs = self.needs(fields["needs"], declaration)
+    let needs = self.needs(fields["needs"], declaration, settings: config)
     checkVersions(fields["api"], declaration)
     guard misfits.isEmpty, let name = fields["name"]?.value.stringValue else { return (fields, nil) }
     if name != folder {
@@ -124,11 +124,20 @@ struct PluginReader {
     return (fields, header)
   }
 
-  private mutating func needs(_ node: Node?, _ declaration: Declaration) -> [Permission] {
+  private mutating func needs(_ node: Node?, _ declaration: Declaration, settings: Schema) -> [Permission] {
     var found: [Permission] = []
+    let names = settings.fields.map(\.key)
     for (index, text) in strings(node).enumerated() {
       if let permission = Permission(text) {
         found.append(permission)
+        if let name = permission.setting, case .table = settings.kind, !names.contains(name) {
+          diagnostics.append(
+            Diagnostic(
+              "P0105", "permission `\(text)` is for the setting `\(name)`, which the plugin does not have",
+              at: declaration.value([.key("needs"), .index(index)]),
+              label: closest(to: name, among: names).map { "did you mean `\($0)`?" },
+              help: "declare it in `config`"))
+        }
       } else {
         diagnostics.append(
           Diagnostic(

@@ -122,7 +122,7 @@ struct Answer {
 extension LuaTree {
   var text: String? {
     switch self {
-    case .string(let text): text
+    case .string, .bytes: string
     case .integer(let number): String(number)
     case .number(let number): String(number)
     default: nil
@@ -133,7 +133,8 @@ extension LuaTree {
     var text: String
   }
 
-  /// This tree as a document, or what in it no document can hold. An empty table is an empty table, not a list.
+  /// This tree as a document, or what in it no document can hold. An empty table is an empty table, not a list, unless
+  /// it is marked as one.
   func document(_ path: Path = []) -> Result<Model.Value, NoDocument> {
     func no(_ what: String) -> Result<Model.Value, NoDocument> {
       .failure(NoDocument(text: path.isEmpty ? what : "`\(path.text)`, \(what)"))
@@ -144,14 +145,16 @@ extension LuaTree {
     case .integer(let number): return .success(.int(number))
     case .number(let number): return number.isFinite ? .success(.double(number)) : no("a number that JSON cannot say")
     case .string(let text): return .success(.string(text))
+    case .bytes: return .success(.string(string ?? ""))
     case .function: return no("a function")
     case .other(let type): return no("a \(type)")
     case .table(let table):
-      if table.tag == "null" { return .success(.null) }
-      if let tag = table.tag { return no("a \(tag)") }
+      if table.tag == HostWords.nullTag { return .success(.null) }
+      if let tag = table.tag, tag != HostWords.listTag { return no("a \(tag)") }
       if let odd = table.oddKeys.first { return no("the key \(odd)") }
       if !table.items.isEmpty && !table.fields.isEmpty { return no("a list and a table at once") }
-      return table.items.isEmpty ? LuaTree.document(table.fields, path) : LuaTree.document(table.items, path)
+      let isList = !table.items.isEmpty || (table.tag == HostWords.listTag && table.fields.isEmpty)
+      return !isList ? LuaTree.document(table.fields, path) : LuaTree.document(table.items, path)
     }
   }
 
@@ -177,7 +180,8 @@ extension LuaTree {
     return .success(.object(fields))
   }
 
-  /// A document as Lua sees it.
+  /// A document as Lua sees it: null is nothing, but a mark where it stands in a list, so that what follows is not lost;
+  /// an empty list is marked, so that it does not come back as a table.
   init(_ value: Model.Value) {
     switch value {
     case .null: self = .nothing
@@ -185,7 +189,10 @@ extension LuaTree {
     case .int(let number): self = .integer(number)
     case .double(let number): self = .number(number)
     case .string(let text): self = .string(text)
-    case .array(let items): self = .table(LuaTable(items: items.map(LuaTree.init)))
+    case .array(let items):
+      let null = LuaTree.table(LuaTable(tag: HostWords.nullTag))
+      self = .table(
+        LuaTable(tag: items.isEmpty ? HostWords.listTag : nil, items: items.map { $0.isNull ? null : LuaTree($0) }))
     case .object(let fields): self = .table(LuaTable(fields: fields.mapValues(LuaTree.init)))
     }
   }

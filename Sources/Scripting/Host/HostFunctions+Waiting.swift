@@ -7,7 +7,7 @@ extension HostFunctions {
   /// What is done while the coroutine waits.
   typealias Operation = @Sendable () async throws -> [LuaValue]
 
-  func makeWaiting(in state: LuaState) -> [String: LuaReference] {
+  func waiting(in state: LuaState) -> [String: LuaReference] {
     [
       "log": state.waitingFunction("host.log") { call throws -> Operation in try log(call) },
       "sleep": state.waitingFunction("host.sleep") { call throws -> Operation in try sleep(call) },
@@ -38,102 +38,124 @@ extension HostFunctions {
   }
 
   private func exec(_ call: borrowing LuaCall) throws -> Operation {
-    let (command, streams) = try command(call.tree(1))
+    let wanted = try wanted(call.tree(1))
     return {
-      let output = CallContext.current.output
-      let stream: @Sendable (Command.Stream, [UInt8]) async -> Void = { _, bytes in await output?(bytes) }
-      do throws(ProcessFailure) {
-        let result = try await command.run(streams ? stream : nil)
-        return [.tree(HostFunctions.tree(result))]
-      } catch {
-        return HostFunctions.failed(error)
+      let context = CallContext.current
+      let stream: @Sendable (Command.Stream, [UInt8]) async -> Void = { _, bytes in await context.output?(bytes) }
+      do {
+        let result = try await wanted.opened(with: context.secrets).run(wanted.isStreamed ? stream : nil)
+        guard wanted.mayCut || !result.isTruncated else {
+          throw DriverFailure(
+            .targetError, "`\(wanted.command.arguments[0])` wrote more than \(wanted.command.outputLimit) bytes",
+            hint: "raise `limit`, or set `cut`", retry: .unknownEffect)
+        }
+        return [HostFunctions.value(of: result)]
+      } catch let failure as ProcessFailure {
+        return HostFunctions.failed(failure)
+      } catch let failure as DriverFailure {
+        return HostFunctions.failed(failure)
       }
     }
   }
 
   private func start(_ call: borrowing LuaCall) throws -> Operation {
-    try require(.process)
+    try permits.require(.process)
     let tree = try call.tree(1)
     let token = try call.string(2)
     let processes = services.processes
     return {
-      let spec: HeldSpec
-      switch HostFunctions.held(tree, CallContext.current.secrets) {
-      case .success(let read): spec = read
-      case .failure(let failure): return HostFunctions.failed(failure)
-      }
-      do throws(ProcessFailure) {
-        try await processes.start(spec, token: token)
+      do {
+        try await processes.start(HostFunctions.held(tree, CallContext.current.secrets), token: token)
         return [.tree(["token": .string(token)])]
-      } catch {
-        return HostFunctions.failed(error)
+      } catch let failure as ProcessFailure {
+        return HostFunctions.failed(failure)
+      } catch let failure as DriverFailure {
+        return HostFunctions.failed(failure)
       }
     }
   }
 
-  /// `{ "cmd", "arg", stdin =, env =, cwd =, timeout =, stream = }`
-  private func command(_ tree: LuaTree) throws(LuaError) -> (Command, streams: Bool) {
+  /// A program to run, with its secrets still sealed.
+  private struct Wanted: Sendable {
+    var command: Command
+    var environment: [(name: String, value: HostText)] = []
+    var input: HostText?
+    var isStreamed: Bool
+    var mayCut: Bool
+
+    func opened(with secrets: [String: Secret]) throws(DriverFailure) -> Command {
+      var command = command
+      for (name, value) in environment { command.environment[name] = try value.openedText(with: secrets) }
+      if let input { command.input = try input.opened(with: secrets) }
+      return command
+    }
+  }
+
+  /// `{ "cmd", "arg", stdin =, env =, cwd =, timeout =, stream =, limit =, cut = }`
+  private func wanted(_ tree: LuaTree) throws(LuaError) -> Wanted {
     guard case .table(let table) = tree, let name = table.items.first?.text else {
       throw LuaError(.runtime, "host.exec wants a table: { \"command\", \"argument\", timeout = 10 }")
     }
     if name.contains("/") {
       // A program that the plugin made itself.
-      try require(.files)
+      try permits.require(.files)
       guard name.hasPrefix(services.data + "/"), !name.split(separator: "/").contains("..") else {
         throw LuaError(.runtime, "`\(name)` is no program on the PATH, nor one in the plugin's data folder")
       }
     } else {
-      try require(.exec, name)
+      try permits.require(.exec, name)
     }
     let arguments = try table.items.map { (item) throws(LuaError) -> String in
       guard let text = item.text else { throw LuaError(.runtime, "an argument of host.exec is a \(item.typeName)") }
       return text
     }
     var environment = BaseEnvironment.current()
-    for permission in permissions where permission.kind == .env {
+    for permission in permits.declared where permission.kind == .env {
       for (variable, value) in services.environment where Glob.matches(variable, permission.subject ?? "") {
         environment[variable] = value
       }
     }
-    for (variable, value) in table.fields["env"]?.table?.fields ?? [:] { environment[variable] = value.text ?? "" }
     environment[Processes.commandVariable] = services.commandMark
-    var command = Command(arguments, environment: environment)
+    let limit = table.fields["limit"]?.whole.map { Int(clamping: max(0, $0)) }
+    var command = Command(arguments, environment: environment, outputLimit: limit ?? Self.execOutputMax)
     command.folder = table.fields["cwd"]?.text
-    command.input = Array((table.fields["stdin"]?.text ?? "").utf8)
     command.timeout = table.fields["timeout"]?.real ?? Self.execSeconds
-    return (command, table.fields["stream"] == .boolean(true))
+    var wanted = Wanted(
+      command: command, isStreamed: table.fields["stream"] == .boolean(true),
+      mayCut: table.fields["cut"] == .boolean(true))
+    for (variable, value) in table.fields["env"]?.table?.fields ?? [:] {
+      guard let text = HostText(value) else { throw LuaError(.runtime, "the variable \(variable) is no text") }
+      wanted.environment.append((variable, text))
+    }
+    if let input = table.fields["stdin"] {
+      guard let text = HostText(input) else { throw LuaError(.runtime, "`stdin` is no text") }
+      wanted.input = text
+    }
+    return wanted
   }
 
   /// Seconds that a program may run where the plugin names no timeout.
   static let execSeconds = 60.0
+  /// Bytes of each stream of a program that are kept where the plugin names no limit.
+  static let execOutputMax = 16 << 20
 
-  private static func tree(_ result: Command.Result) -> LuaTree {
-    [
-      "code": .integer(Int64(result.exitCode ?? 128 + (result.signal ?? 0))),
-      "stdout": .string(String(decoding: result.output, as: UTF8.self)),
-      "stderr": .string(String(decoding: result.error, as: UTF8.self)),
-      "timed_out": .boolean(result.timedOut),
+  private static func value(of result: Command.Result) -> LuaValue {
+    var fields: [String: LuaValue] = [
+      "code": .integer(Int64(result.exitCode ?? 128 + (result.signal ?? 0))), "stdout": .bytes(result.output),
+      "stderr": .bytes(result.error), "timed_out": .boolean(result.timedOut),
     ]
+    if result.isTruncated { fields["cut"] = .boolean(true) }
+    return .fields(fields)
   }
 
   /// What `plan` of a local driver made, with its secrets opened: `{ argv, env, folder, cwd, prefix, memory, cpu, fenced }`.
-  private static func held(_ tree: LuaTree, _ secrets: [String: Secret]) -> Result<HeldSpec, DriverFailure> {
-    guard case .table(let spec) = tree else { return .failure(DriverFailure(.bug, "the spec is no table")) }
+  private static func held(_ tree: LuaTree, _ secrets: [String: Secret]) throws(DriverFailure) -> HeldSpec {
+    guard case .table(let spec) = tree else { throw DriverFailure(.bug, "the spec is no table") }
     let arguments = (spec.fields["argv"]?.table?.items ?? []).compactMap(\.text)
-    guard !arguments.isEmpty else { return .failure(DriverFailure(.configInvalid, "the run has no command")) }
+    guard !arguments.isEmpty else { throw DriverFailure(.configInvalid, "the run has no command") }
     var environment = BaseEnvironment.current()
     for (name, value) in spec.fields["env"]?.table?.fields ?? [:] {
-      if let secret = value[Node.secretKey].string {
-        guard let known = secrets[secret] else {
-          return .failure(
-            DriverFailure(
-              .configInvalid, "the agent has no secret `\(secret)`",
-              hint: "put its text into the file secrets/\(secret) of the agent's data folder"))
-        }
-        known.open { environment[name] = $0 }
-      } else {
-        environment[name] = value.text ?? ""
-      }
+      environment[name] = try HostText(value)?.openedText(with: secrets) ?? ""
     }
     if let prefix = spec.fields["prefix"]?.string {
       environment["PATH"] = "\(prefix)/bin:" + (environment["PATH"] ?? BaseEnvironment.defaultPath)
@@ -142,14 +164,12 @@ extension HostFunctions {
     var folder = spec.fields["folder"]?.string
     if let inner = spec.fields["cwd"]?.string {
       guard !inner.hasPrefix("/"), !inner.split(separator: "/").contains("..") else {
-        return .failure(DriverFailure(.configInvalid, "`cwd` must lie inside the job's folder, not at `\(inner)`"))
+        throw DriverFailure(.configInvalid, "`cwd` must lie inside the job's folder, not at `\(inner)`")
       }
       folder = folder.map { "\($0)/\(inner)" }
     }
-    return .success(
-      HeldSpec(
-        arguments: arguments, environment: environment, folder: folder, memory: spec.fields["memory"]?.whole,
-        cpus: spec.fields["cpu"]?.real,
-        lease: spec.fields["fenced"] == .boolean(true) ? Limits.leaseSeconds : nil))
+    return HeldSpec(
+      arguments: arguments, environment: environment, folder: folder, memory: spec.fields["memory"]?.whole,
+      cpus: spec.fields["cpu"]?.real, lease: spec.fields["fenced"] == .boolean(true) ? Limits.leaseSeconds : nil)
   }
 }

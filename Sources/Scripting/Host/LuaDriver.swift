@@ -73,9 +73,9 @@ public struct LuaDriver: Driver {
       let end = offset + Int64(bytes.count)
       return LogChunk(bytes: bytes, cursor: .int(end), isEnd: isDone && bytes.count < Self.logChunkBytes)
     }
-    guard let text = table.fields["bytes"]?.string else { throw answer.bug("returned neither `bytes` nor `file`") }
+    guard let bytes = table.fields["bytes"]?.bytes else { throw answer.bug("returned neither `bytes` nor `file`") }
     let next = try answer.value(table.fields["cursor"] ?? .nothing, "cursor")
-    return LogChunk(bytes: Array(text.utf8), cursor: next, isEnd: isDone)
+    return LogChunk(bytes: bytes, cursor: next, isEnd: isDone)
   }
 
   public func stats(_ handles: [Value]) async throws(DriverFailure) -> [Usage?] {

@@ -29,13 +29,15 @@ final class LuaPlugin: Sendable {
       "config": LuaTree(settings), "data": .string(services.data), "plugin": .string(header.name),
       "owner": .string(services.owner),
     ]
-    let host = HostFunctions(plugin: header.name, permissions: header.needs, services: services)
+    let permits = Permits(
+      plugin: header.name, declared: header.needs, settings: settings, home: services.environment["HOME"] ?? "/")
+    let host = HostFunctions(permits: permits, services: services)
+    let (folder, shown) = (parent(source.path), parent(source.name))
     do {
       let runner = try LuaRunner(sandbox: .run, limits: Self.limits)
       functions = try await runner.perform { state in
-        var words = host.make(in: state)
-        words.merge(host.makeWaiting(in: state)) { first, _ in first }
-        let environment = try HostWords.environment(of: state, functions: words)
+        let environment = try HostWords.environment(
+          of: state, modules: PluginModules(folder: folder, shown: shown), functions: host.make(in: state))
         guard let table = try state.evaluate(source.text, chunk: "@" + source.name, environment: environment).first
         else { return [:] }
         return state.functions(of: table)
@@ -56,6 +58,8 @@ final class LuaPlugin: Sendable {
     guard let reference = functions[function] else {
       throw DriverFailure(.unsupported, "\(title) is not there")
     }
+    // Whatever way the call ends, it reads nothing any more.
+    defer { context.streams.closeAll() }
     let budget = LuaBudget(
       instructions: Int64(computing * Self.instructionsPerSecond), seconds: computing, wallSeconds: seconds)
     do {

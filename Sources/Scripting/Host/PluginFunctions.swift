@@ -38,7 +38,7 @@ struct PluginFunctions {
     case .failure(let problem): return ([problem], nil)
     }
     do throws(LuaError) {
-      guard let found = try Self.names(in: file) else {
+      guard let found = try names(in: file) else {
         let end = file.text.utf8.reduce(1) { $1 == 10 ? $0 + 1 : $0 }
         return (
           [
@@ -55,9 +55,9 @@ struct PluginFunctions {
   }
 
   /// Names of the functions of the table that the file returns; nil where it returns none.
-  private static func names(in file: SourceFile) throws(LuaError) -> Set<String>? {
+  private func names(in file: SourceFile) throws(LuaError) -> Set<String>? {
     let state = try LuaState(sandbox: .run, limits: DeclarationReader.limits)
-    let environment = try HostWords.environment(of: state)
+    let environment = try HostWords.environment(of: state, modules: PluginModules(folder: folder, shown: shown))
     guard let result = try state.evaluate(file.text, chunk: "@" + file.name, environment: environment).first,
       state.kind(of: result) == .table
     else { return nil }

@@ -62,3 +62,6 @@ public struct SourceFile: Sendable, Hashable {
 func lastPart(_ path: String) -> String {
   path.split(separator: "/", omittingEmptySubsequences: true).last.map(String.init) ?? path
 }
+
+/// A path without its last part.
+func parent(_ path: String) -> String { path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "." }

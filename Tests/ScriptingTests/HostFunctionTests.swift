@@ -1,0 +1,189 @@
+import FoundationEssentials
+import Lua
+import Model
+import Testing
+
+@testable import Scripting
+
+/// Functions of `host` that stay on the agent's machine.
+@Suite(.timeLimit(.minutes(1))) struct HostFunctionTests {
+  /// What `expression` gives, with the arguments as `...`.
+  private func value(_ expression: String, _ arguments: LuaValue...) async throws -> LuaTree {
+    let bed = try await PluginBed("return \(expression)")
+    return try await bed.plugin.call("act", arguments, within: 10).first()
+  }
+
+  private func failure(_ expression: String) async throws -> DriverFailure? {
+    try await PluginBed("return \(expression)").failure()
+  }
+
+  @Test func jsonGoesThroughUnchanged() async throws {
+    let text = #"{"empty":[],"list":[1,null,"x",[]],"table":{},"text":"é"}"#
+    #expect(try await value("host.json.encode(host.json.decode(...))", .string(text)).string == text)
+    #expect(try await value("host.json.encode { a = host.json.null, b = host.json.list {} }") == #"{"a":null,"b":[]}"#)
+    #expect(try await value("host.json.decode('{\"a\": null}').a == nil") == true)
+    #expect(try await value("#host.json.decode('[null, null, 3]')") == 3)
+    #expect(try await value("host.json.decode('[null]')[1] == host.json.null") == false)
+    #expect(try await failure("host.json.decode('{')")?.code == .targetError)
+  }
+
+  @Test func base64IsThatOfTheStandard() async throws {
+    // RFC 4648, 10.
+    for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foobar", "Zm9vYmFy")] {
+      #expect(try await value("host.base64.encode(...)", .string(plain)).string == coded)
+      #expect(try await value("host.base64.decode(...)", .string(coded)).string == plain)
+    }
+    #expect(try await value("host.base64.encode(...)", .bytes([0xfb, 0xff])) == "+/8=")
+    #expect(try await value("host.base64.url(...)", .bytes([0xfb, 0xff])) == "-_8")
+    #expect(try await value("host.base64.decode('-_8')").bytes == [0xfb, 0xff])
+    #expect(try await value("host.base64.decode('Zm9v\\nYmFy\\n')") == "foobar")
+    #expect(try await failure("host.base64.decode('!')")?.code == .targetError)
+  }
+
+  @Test func urlsAreCoded() async throws {
+    #expect(try await value("host.url.encode('a b/ü~')") == "a%20b%2F%C3%BC~")
+    #expect(try await value("host.url.query { z = true, a = { 'x', 1 }, ['k&'] = '=' }") == "a=x&a=1&k%26=%3D&z=true")
+    #expect(try await failure("host.url.query { a = function() end }")?.code == .bug)
+  }
+
+  @Test(arguments: [
+    ("1970-01-01T00:00:00Z", 0), ("2026-11-20T08:20:40.5Z", 1_795_162_840.5), ("2000-02-29t23:59:60z", 951_868_799),
+    ("2026-11-20T09:20:40+01:00", 1_795_162_840), ("1969-12-31 23:59:59.25-00:00", -0.75),
+    ("2023-09-14T12:00:00.123456789Z", 1_694_692_800.123456789),
+  ]) func timesAreRead(text: String, seconds: Double) async throws {
+    #expect(InternetTime.seconds(of: text) == seconds)
+  }
+
+  @Test(arguments: [
+    "", "2026", "2026-13-01T00:00:00Z", "2025-02-29T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00",
+    "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00Zx", "2026-01-01T00:00:00+1:00", "20x6-01-01T00:00:00Z",
+  ]) func nonsenseIsNoTime(text: String) { #expect(InternetTime.seconds(of: text) == nil) }
+
+  @Test func timesAreWritten() async throws {
+    #expect(try await value("host.time.format(host.time.parse('2024-02-29T01:02:03Z'))") == "2024-02-29T01:02:03Z")
+    #expect(try await value("host.time.format(1795162840.5)") == "2026-11-20T08:20:40.500000Z")
+    #expect(try await value("host.time.format(-0.75)") == "1969-12-31T23:59:59.250000Z")
+    #expect(try await value("host.time.parse('soon') == nil") == true)
+    #expect(try await failure("host.time.format(1e300)")?.code == .bug)
+    for seconds in stride(from: -62_135_500_000.0, to: 253_402_300_000, by: 86_399 * 997) {
+      #expect(InternetTime.text(of: seconds).flatMap(InternetTime.seconds) == seconds)
+    }
+  }
+
+  @Test func chanceIsHexAndNeverTheSame() async throws {
+    let pair = try await value("{ host.random(16), host.random(16) }")
+    let texts = pair.table?.items.compactMap(\.string) ?? []
+    #expect(Set(texts).count == 2)
+    #expect(texts.allSatisfy { $0.utf8.count == 32 && $0.allSatisfy(\.isHexDigit) })
+    #expect(try await failure("host.random(0)")?.code == .bug)
+  }
+
+  // MARK: the agent's machine
+
+  @Test func theEnvironmentIsReadWhereItIsDeclared() async throws {
+    let bed = try await PluginBed(
+      needs: ["env:AWS_*"], environment: ["AWS_REGION": "eu-1", "HOME": "/h"], "return host.env(...)")
+    #expect(try await bed.act("AWS_REGION") == "eu-1")
+    #expect(try await bed.act("AWS_NONE") == nil)
+    #expect(await bed.failure("HOME")?.message.contains("no permission `env:HOME`") == true)
+  }
+
+  @Test func filesOfTheMachineAreReadWhereItIsDeclared() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "read-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.createDirectory(at: folder.appending(path: "home/.kube"), withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(at: folder.appending(path: "keys"), withIntermediateDirectories: true)
+    try Data("config".utf8).write(to: folder.appending(path: "home/.kube/config"))
+    try Data([0xff, 0x00]).write(to: folder.appending(path: "keys/a.pem"))
+    try Data("other".utf8).write(to: folder.appending(path: "keys2"))
+    try Data(repeating: 0x78, count: HostFunctions.fileSizeMax + 1).write(to: folder.appending(path: "keys/large"))
+    let keys = folder.appending(path: "keys").path
+    let bed = try await PluginBed(
+      needs: ["read:~/.kube/*", "read:$keys", "read:$absent"], settings: ["keys": .string(keys + "/")],
+      environment: ["HOME": folder.appending(path: "home").path], "return host.read(...)")
+    #expect(try await bed.act("~/.kube/config") == "config")
+    #expect(try await bed.act(.string(keys + "/a.pem")).bytes == [0xff, 0x00])
+    #expect(await bed.failure(.string(keys + "/none"))?.code == .notFound)
+    #expect(await bed.failure(.string(keys))?.code == .configInvalid)
+    #expect(await bed.failure(.string(keys + "/large"))?.code == .unsupported)
+    for path in [keys + "2", keys + "/../keys2", "/etc/passwd", "~/.ssh/id", "keys/a.pem", keys + "/a.pem\0"] {
+      #expect(await bed.failure(.string(path))?.code == .bug, "\(path)")
+    }
+  }
+
+  @Test func outputOfProgramsIsBytesAndBounded() async throws {
+    let bed = try await PluginBed(needs: ["exec:head", "exec:cat"], "return host.exec(...)")
+    let echoed = try await bed.act(.tree(.table(LuaTable(items: ["cat"], fields: ["stdin": .bytes([0xff, 0, 0x41])]))))
+    #expect(echoed["stdout"].bytes == [0xff, 0, 0x41])
+    func head(_ fields: [String: LuaTree]) -> LuaValue {
+      .tree(.table(LuaTable(items: ["head", "-c", "100", "/dev/zero"], fields: fields)))
+    }
+    let failure = await bed.failure(head(["limit": 99]))
+    #expect(failure?.code == .targetError)
+    #expect(failure?.retry == .unknownEffect)
+    let cut = try await bed.act(head(["limit": 99, "cut": true]))
+    #expect(cut["stdout"].bytes?.count == 99)
+    #expect(cut["cut"] == true)
+    #expect(try await bed.act(head(["limit": 100]))["stdout"].bytes?.count == 100)
+  }
+
+  // MARK: require
+
+  @Test func aPluginIsWrittenInSeveralFiles() async throws {
+    let bed = try await PluginBed(
+      needs: ["files"],
+      files: [
+        "counter.lua": "local counter = { n = 0 } function counter.up() counter.n = counter.n + 1 return counter.n end "
+          + "return counter",
+        "api/pods.lua": "local counter = require 'counter' return { up = counter.up, none = function() "
+          + "return nil, fail { code = 'quota', message = host.files.path('x') } end }",
+      ],
+      """
+      require("counter").up()
+      if ... then return require("api/pods").none() end
+      return require("api/pods").up()
+      """)
+    #expect(try await bed.act() == 2)
+    #expect(try await bed.act() == 4)
+    #expect(await bed.failure(true)?.code == .quota)
+  }
+
+  @Test func onlyFilesOfThePluginAreRequired() async throws {
+    let bed = try await PluginBed(
+      files: [
+        "../other/secret.lua": "return 'other'", "loop.lua": "return require 'loop'", "empty.lua": "local x = 1",
+        "broken.lua": "local x = 1\nerror('in here')", "syntax.lua": "return return", "Upper.lua": "return 1",
+      ], "return require(...)")
+    for (name, words) in [
+      ("../other/secret", "is no name of a file"), ("/etc/hosts", "is no name of a file"),
+      ("x/../../other/secret", "is no name of a file"), ("", "is no name of a file"), ("a.b", "is no name of a file"),
+      ("Upper", "is no name of a file"), ("nothing", "`plugins/bed/nothing.lua` is not there"),
+      ("loop", "while it is being loaded"), ("empty", "returns nothing"),
+      ("broken", "plugins/bed/broken.lua:2: in here"),
+      ("syntax", "plugins/bed/syntax.lua:1: "),
+    ] {
+      let failure = await bed.failure(.string(name))
+      #expect(failure?.code == .bug)
+      #expect(failure?.message.contains(words) == true, "\(name): \(failure?.message ?? "")")
+    }
+  }
+
+  @Test func checkReadsRequiredFiles() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "split-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let plugin = folder.appending(path: "plugins/split")
+    try FileManager.default.createDirectory(at: plugin, withIntermediateDirectories: true)
+    func write(_ name: String, _ text: String) throws {
+      try Data(text.utf8).write(to: plugin.appending(path: name))
+    }
+    try write("plugin.lua", "return hook { name = 'split', version = '1.0.0', api = { 1 }, on = { 'failed' } }")
+    try write("hook.lua", "local parts = require 'parts'\nreturn { run = parts.run }")
+    try write("parts.lua", "return { run = function() end }")
+    func codes() -> [String] {
+      ConfigurationLoader(queues: nil, plugins: folder.appending(path: "plugins").path).load().diagnostics.map(\.code)
+    }
+    #expect(codes() == [])
+    try write("parts.lua", "return { run = function( end }")
+    #expect(codes() == ["P0111"])
+  }
+}
