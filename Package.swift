@@ -84,7 +84,15 @@ let package = Package(
     .testTarget(
       name: "AgentTests", dependencies: ["Agent", "AgentTesting", "Hashing", "Model", "Processes", "Scripting"]),
     .testTarget(name: "CommandTests", dependencies: ["lunaport"], exclude: ["Golden"]),
-    .testTarget(name: "EndToEndTests", dependencies: ["CLinux", "Client", "HTTP", "Model", "Processes"]),
+    // A server, agents and the command line as programs of their own, for tests that look at all of it.
+    .target(
+      name: "EndToEndTesting", dependencies: ["CLinux", "Client", "HTTP", "Model", "Processes"],
+      path: "Tests/EndToEndTesting"),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["CLinux", "Client", "EndToEndTesting", "HTTP", "Model", "Processes"]),
+    .testTarget(
+      name: "EngineTests", dependencies: ["Client", "EndToEndTesting", "Model", "Processes", "Scripting"],
+      exclude: ["Engines"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -2,6 +2,8 @@ import Glibc
 import Model
 import Testing
 
+@testable import EndToEndTesting
+
 /// Keys that are taken back, and agents that are sent away, while they work.
 struct AccessTests {
   @Test func anAgentWhoseKeyIsRevokedSaysSoAndLosesNothing() async throws {

@@ -2,6 +2,8 @@ import Glibc
 import Model
 import Testing
 
+@testable import EndToEndTesting
+
 /// Agents that are killed in the middle of work.
 struct AgentCrashTests {
   @Test func anAgentKilledTwiceLosesAndRepeatsNothing() async throws {

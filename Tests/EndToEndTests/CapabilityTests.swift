@@ -2,6 +2,8 @@ import Model
 import Processes
 import Testing
 
+@testable import EndToEndTesting
+
 /// Agents that do not have what their queues need.
 struct CapabilityTests {
   static let mock = "queue \"other\" {\n  target = \"mock\",\n}\n"

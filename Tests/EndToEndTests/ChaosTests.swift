@@ -4,6 +4,8 @@ import Processes
 import Synchronization
 import Testing
 
+@testable import EndToEndTesting
+
 /// Everything is killed at any moment, for a while, under load. `LUNAPORT_CHAOS=200` kills that often.
 struct ChaosTests {
   static let rounds = BaseEnvironment.variable("LUNAPORT_CHAOS").flatMap(Int.init) ?? 8

@@ -1,6 +1,8 @@
 import Model
 import Testing
 
+@testable import EndToEndTesting
+
 /// Queue files that are wrong, and servers that run on.
 struct ConfigurationTests {
   static let good = """

@@ -3,6 +3,8 @@ import Model
 import Processes
 import Testing
 
+@testable import EndToEndTesting
+
 /// A server whose disk is full.
 struct DiskTests {
   /// Whether this process may mount: then a small disk of memory can be made.

@@ -3,6 +3,8 @@ import Model
 import Processes
 import Testing
 
+@testable import EndToEndTesting
+
 /// The ways in which a run comes to its end.
 struct EndingTests {
   @Test func aFailingScriptFailsWithItsCode() async throws {

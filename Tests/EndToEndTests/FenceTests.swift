@@ -2,6 +2,8 @@ import Glibc
 import Model
 import Testing
 
+@testable import EndToEndTesting
+
 /// Agents that are not heard from for longer than a lease holds.
 struct FenceTests {
   /// One agent is killed for good, on a queue that lets lost runs be started again; another sleeps through the end of

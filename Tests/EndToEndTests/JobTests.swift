@@ -3,6 +3,8 @@ import Model
 import Processes
 import Testing
 
+@testable import EndToEndTesting
+
 /// A training script, from its folder to its end.
 struct JobTests {
   /// Waits at the gate between its first and its last line.

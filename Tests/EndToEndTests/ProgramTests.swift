@@ -4,6 +4,8 @@ import Model
 import Processes
 import Testing
 
+@testable import EndToEndTesting
+
 /// What a program gets and gives: byte for byte, and nothing of other runs.
 struct ProgramTests {
   @Test func noRunSeesWhatAnotherWrote() async throws {

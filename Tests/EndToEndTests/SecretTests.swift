@@ -3,6 +3,8 @@ import Model
 import Processes
 import Testing
 
+@testable import EndToEndTesting
+
 /// Secrets reach the program, and nobody else.
 struct SecretTests {
   static let text = "s3cr3t-\(UInt64.random(in: 0...UInt64.max))"

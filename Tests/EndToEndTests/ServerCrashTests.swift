@@ -3,6 +3,8 @@ import Model
 import Processes
 import Testing
 
+@testable import EndToEndTesting
+
 /// Servers that are killed in the middle of work.
 struct ServerCrashTests {
   @Test func aServerKilledInTheMiddleLosesNothing() async throws {

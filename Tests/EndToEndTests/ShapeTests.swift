@@ -1,6 +1,8 @@
 import Model
 import Testing
 
+@testable import EndToEndTesting
+
 /// What scripts rely on: the fixed names of JSON output, and who may do what.
 struct ShapeTests {
   @Test func jsonHasTheFixedNames() async throws {

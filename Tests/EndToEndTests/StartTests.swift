@@ -4,6 +4,7 @@ import Processes
 import Testing
 
 @testable import Client
+@testable import EndToEndTesting
 
 /// How a server begins and ends.
 struct StartTests {

@@ -1,6 +1,8 @@
 import Model
 import Testing
 
+@testable import EndToEndTesting
+
 /// Runs that wait, and for what.
 struct WaitingTests {
   @Test func aRunIsIdleUntilAnAgentComesThenQueuedThenFinished() async throws {

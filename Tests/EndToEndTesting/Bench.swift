@@ -68,7 +68,7 @@ final class Bench: Sendable {
   }()
 
   /// The repository's root.
-  static let repository = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4)
+  static let repository = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
     .joined(separator: "/")
 
   init() throws {

@@ -1,0 +1,90 @@
+import Model
+import Processes
+import Scripting
+import Testing
+
+@testable import EndToEndTesting
+
+/// A real engine, or a double of a cloud, that a driver of this repository runs on: `Engines/SCRIPT.sh` starts it.
+struct Engine: Sendable, CustomTestStringConvertible {
+  var name: String
+  var script: String
+  var plugin: String
+  /// In the plugin's `spec`.
+  var fixture = "conformance"
+  /// Which of the script's settings.
+  var settings = "settings"
+  /// What the suite has to skip here: capabilities, and parts of the fixture.
+  var skips: Set<String>
+  /// Runs go on while the engine is dead.
+  var outlived = true
+
+  var testDescription: String { name }
+
+  /// All whose driver and script are in the repository.
+  static let all = [
+    Engine(name: "docker", script: "docker", plugin: "docker", skips: ["pending"], outlived: false),
+    Engine(name: "podman", script: "podman", plugin: "docker", fixture: "podman", skips: ["memory", "pending"]),
+    Engine(name: "kubernetes", script: "kubernetes", plugin: "kubernetes", skips: ["signal"]),
+    Engine(name: "slurm", script: "slurm", plugin: "slurm", skips: ["watch"]),
+    Engine(name: "slurm by REST", script: "slurm", plugin: "slurm", settings: "settings_rest", skips: ["watch"]),
+    Engine(name: "sagemaker", script: "cloud", plugin: "sagemaker", skips: ["signal", "watch"]),
+    Engine(name: "vertex", script: "cloud", plugin: "vertex", skips: ["signal", "watch"]),
+  ].filter { Disk.exists($0.scriptPath) && Disk.exists($0.fixturePath) }
+
+  /// Without LUNAPORT_ENGINES=1 nothing is tried; with it, an engine that does not start is a failure.
+  static let areWanted = BaseEnvironment.variable("LUNAPORT_ENGINES") == "1"
+  static let wish: Comment = "set LUNAPORT_ENGINES=1 to try the drivers on real engines, which takes a while"
+
+  private static let folder = "\(Bench.repository)/Tests/EngineTests/Engines"
+  private var scriptPath: String { "\(Self.folder)/\(script).sh" }
+  var pluginPath: String { "\(Bench.plugins)/\(plugin)" }
+  var fixturePath: String { "\(pluginPath)/spec/\(fixture).lua" }
+
+  /// Seconds that a script may take: the first start of Kubernetes builds it from its source.
+  private static let scriptSeconds = 3_600.0
+
+  func fixtureRead() throws -> Fixture {
+    try Fixture(reading: SourceFile.read(fixturePath, as: "\(fixture).lua").get())
+  }
+
+  // MARK: The script
+
+  @discardableResult
+  func call(_ verb: String) async throws -> String {
+    let result = try await Command(["bash", scriptPath, verb], timeout: Self.scriptSeconds).run()
+    let output = String(decoding: result.output, as: UTF8.self)
+    guard result.succeeded else {
+      throw Failure(text: "\(script).sh \(verb) failed: \(output)\(String(decoding: result.error, as: UTF8.self))")
+    }
+    return output
+  }
+
+  struct Failure: Error, CustomStringConvertible {
+    var text: String
+    var description: String { text }
+  }
+
+  /// A running engine, for as long as `body` takes. What fails is told.
+  func running(_ body: (Place) async throws -> Void) async throws {
+    do {
+      let last = try await call("start").split(separator: "\n").last.map(String.init) ?? ""
+      let said = try Value(json: last)
+      guard let settings = said[self.settings], settings[plugin] != nil else {
+        throw Failure(text: "\(script).sh start gives no \(self.settings) of \(plugin): \(last)")
+      }
+      try await body(
+        Place(settings: settings, variables: (said["env"]?.objectValue ?? [:]).compactMapValues(\.stringValue)))
+    } catch {
+      Issue.record("\(name): \(error)")
+    }
+    do { try await call("stop") } catch { Issue.record("\(name): \(error)") }
+  }
+
+  /// How an engine is reached.
+  struct Place: Sendable {
+    /// Of plugins, as an agent takes them.
+    var settings: Value
+    var variables: [String: String]
+  }
+}
