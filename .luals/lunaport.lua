@@ -67,6 +67,88 @@
 ---@field config? any type of the operator's settings of this plugin: table { ... }
 ---@field on ("queued"|"started"|"finished"|"failed"|"crashed"|"killed"|"retried")[] events it is called on
 
+---@class (exact) Resource.docker.DeviceRequests
+---@field Capabilities? ((string|Hole)[])[] { { "gpu" } } where left out
+---@field Count? integer|Hole how many; -1 is all
+---@field DeviceIDs? (string|Hole)[] which; instead of Count
+---@field Driver? string|Hole such as nvidia or cdi; the engine's choice where left out
+---@field Options? table<string, string|Hole>
+
+---@class (exact) Resource.docker.Devices
+---@field CgroupPermissions? string|Hole
+---@field PathInContainer string|Hole
+---@field PathOnHost string|Hole
+
+---@class (exact) Resource.docker.Mounts.TmpfsOptions
+---@field Mode? integer|Hole
+---@field SizeBytes? string|number|Hole
+
+---@class (exact) Resource.docker.Mounts
+---@field ReadOnly? boolean|Hole
+---@field Source? string|Hole path or volume
+---@field Target string|Hole
+---@field TmpfsOptions? Resource.docker.Mounts.TmpfsOptions
+---@field Type "bind"|"volume"|"tmpfs"|Hole
+
+---@class (exact) Resource.docker.RestartPolicy
+---@field Name? "no"|Hole
+
+---@class (exact) Resource.docker.Ulimits
+---@field Hard integer|Hole
+---@field Name string|Hole such as nofile
+---@field Soft integer|Hole
+
+---runs images as containers of a Docker Engine: dockerd or Podman
+---@class (exact) Resource.docker
+---@field Binds? (string|Hole)[] SOURCE:TARGET or SOURCE:TARGET:ro; needs `mounts` or `volumes` of the agent's settings
+---@field BlkioWeight? integer|Hole
+---@field CapAdd? (string|Hole)[] needs `allow`
+---@field CapDrop? (string|Hole)[] such as ALL
+---@field CgroupParent? string|Hole needs `allow`
+---@field CpuPeriod? integer|Hole microseconds
+---@field CpuQuota? integer|Hole microseconds of each CpuPeriod
+---@field CpuShares? integer|Hole weight against others; 1024 is usual
+---@field Cpus? number|Hole cores at most; 1.5 is one and a half, NanoCpus 1500000000
+---@field CpusetCpus? string|Hole cores to run on, such as 0-3,8
+---@field CpusetMems? string|Hole memory nodes to use, such as 0
+---@field DeviceRequests? Resource.docker.DeviceRequests[] GPUs: { { Count = 1 } }
+---@field Devices? Resource.docker.Devices[] needs `allow`
+---@field Dns? (string|Hole)[]
+---@field DnsOptions? (string|Hole)[]
+---@field DnsSearch? (string|Hole)[]
+---@field Env? table<string, string|Hole|SecretReference> environment of the program, over the run's own
+---@field ExtraHosts? (string|Hole)[] NAME:ADDRESS
+---@field GroupAdd? (string|Hole)[]
+---@field Hostname? string|Hole
+---@field Init? boolean|Hole a small init as process 1, which hands signals on and reaps zombies
+---@field IpcMode? string|Hole none and private; others need `allow`
+---@field Labels? table<string, string|Hole> labels of the container, beside Lunaport's own
+---@field Memory? string|number|Hole memory at most, and no swap unless MemorySwap says so
+---@field MemoryReservation? string|number|Hole memory that it is pressed down to when the machine runs short
+---@field MemorySwap? string|number|Hole|integer|Hole memory and swap at most; -1 for any swap
+---@field MemorySwappiness? integer|Hole
+---@field Mounts? Resource.docker.Mounts[] as Binds; a tmpfs needs no permission
+---@field NanoCpus? integer|Hole cores at most, in billionths
+---@field NetworkMode? string|Hole none, bridge, ..., as far as the agent's settings allow
+---@field PidMode? string|Hole needs `allow`
+---@field PidsLimit? integer|Hole processes and threads at most
+---@field Platform? string|Hole such as linux/arm64, where an image has several
+---@field Privileged? boolean|Hole needs `allow`
+---@field Pull? "missing"|"always"|"never"|Hole when the image is pulled
+---@field ReadonlyRootfs? boolean|Hole
+---@field RestartPolicy? Resource.docker.RestartPolicy only no: the queue's `retry` starts again
+---@field Runtime? string|Hole one that the engine's own configuration names
+---@field SecurityOpt? (string|Hole)[] no-new-privileges is always there; others need `allow`
+---@field ShmSize? string|number|Hole size of /dev/shm; 64Mi where left out, which is little for data loaders
+---@field StopSignal? string|Hole the polite stop, such as SIGINT; SIGTERM or the image's own where left out
+---@field StorageOpt? table<string, string|Hole> such as size = "20G", where the engine's storage can
+---@field Sysctls? table<string, string|Hole> needs `allow`
+---@field Tmpfs? table<string, string|Hole> by target, such as ["/scratch"] = "size=1g"
+---@field Ulimits? Resource.docker.Ulimits[]
+---@field User? string|Hole user or user:group; the image's own where left out
+---@field UsernsMode? string|Hole needs `allow`
+---@field WorkingDir? string|Hole where the program starts; the image's own where left out
+
 ---does nothing, with faults on demand
 ---@class (exact) Resource.mock
 ---@field ends? "by_itself"|"preempted"|"lost"|"never"|Hole what ends it

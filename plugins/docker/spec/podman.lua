@@ -1,0 +1,7 @@
+-- For Podman 4: it does not say that a program took more memory than its limit, only that it was killed.
+return {
+  image = "local/busy:latest",
+  shell = { "/bin/sh", "-c" },
+  resource = {},
+  secrets = { Env = { SUITE_SECRET = { ["$secret"] = "suite" } } },
+}
