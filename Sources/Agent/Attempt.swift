@@ -155,12 +155,14 @@ struct Attempt: Sendable {
     let token = token
     while true {
       let failure: DriverFailure
-      do throws(DriverFailure) {
-        return try await target.call(.start) { (driver) throws(DriverFailure) in
-          try await driver.start(spec, token: token, secrets: secrets)
-        }
-      } catch { failure = error }
+      switch await startOnce(target, spec, secrets) {
+      case .success(let handle): return handle
+      case .failure(let error): failure = error
+      }
       if Task.isCancelled { throw .suspended }
+      // Cut off by a stop it may have taken effect all the same; then it is stopped as a run is.
+      if charge.cause != nil, let handle = try await find(token, target) { return handle }
+      try heed()
       // A target that is away for a while costs patience and no runs.
       if failure.code != .unavailable || shop.clock.uptime() > end { tries -= 1 }
       shop.log(
@@ -181,6 +183,37 @@ struct Attempt: Sendable {
     }
   }
 
+  /// One call of the driver. A stop asked for meanwhile cuts it off: it may be fetching an image for an hour.
+  private func startOnce(
+    _ target: Target, _ spec: Value, _ secrets: [String: Secret]
+  ) async -> Result<Value, DriverFailure> {
+    let (token, clock) = (token, shop.clock)
+    let call = Task { () async -> Result<Value, DriverFailure> in
+      do throws(DriverFailure) {
+        return .success(
+          try await target.call(.start) { (driver) throws(DriverFailure) in
+            try await driver.start(spec, token: token, secrets: secrets)
+          })
+      } catch { return .failure(error) }
+    }
+    charge.onStop {
+      Task {
+        try? await clock.sleep(Attempt.startPatience)
+        call.cancel()
+      }
+    }
+    let result = await withTaskCancellationHandler {
+      await call.value
+    } onCancel: {
+      call.cancel()
+    }
+    charge.onStop(nil)
+    return result
+  }
+
+  /// Seconds that a start has to come to its end by itself when a stop is asked for. One that fetches nothing needs no
+  /// more, and cut off it would leave open whether it took effect.
+  private static let startPatience = 10.0
   /// Starts tried before a run is given up: with the waits between, that takes half a minute.
   private static let startTries = 8
   /// Seconds in which starts that find nobody there are not counted: an engine may be restarted, a network may go.

@@ -163,7 +163,8 @@ struct Preparation: Sendable {
     let source = lease.spec.source
     let request = BuildRequest(
       source: source, target: target.name, folder: folder,
-      requirements: source.requirements.flatMap { Disk.text("\(folder)/\($0)") })
+      requirements: source.requirements.flatMap { Disk.text("\(folder)/\($0)") }, job: lease.spec.job?.name,
+      gpu: lease.spec.needs.contains { $0.kind == .capability(.gpu, target: target.name) })
     let tail = Tail()
     let output = attempt.output
     var backoff = Backoff(least: 1, most: 10)

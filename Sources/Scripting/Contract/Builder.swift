@@ -25,12 +25,20 @@ public struct BuildRequest: Sendable, Hashable, Codable {
   public var folder: String
   /// Text of the source's dependency list, so that a key can be worked out without I/O.
   public var requirements: String?
+  /// Name of the job, for people who look at what was built.
+  public var job: String?
+  /// The run asks for GPUs, which may need another base.
+  public var gpu: Bool
 
-  public init(source: Source, target: String, folder: String, requirements: String? = nil) {
+  public init(
+    source: Source, target: String, folder: String, requirements: String? = nil, job: String? = nil, gpu: Bool = false
+  ) {
     self.source = source
     self.target = target
     self.folder = folder
     self.requirements = requirements
+    self.job = job
+    self.gpu = gpu
   }
 }
 

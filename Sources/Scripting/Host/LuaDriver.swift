@@ -28,7 +28,7 @@ public struct LuaDriver: Driver {
 
   public func start(_ spec: Value, token: String, secrets: [String: Secret]) async throws(DriverFailure) -> Value {
     let answer = try await plugin.call(
-      "start", [.tree(LuaTree(spec)), .string(token)], within: CallTime.act, context: CallContext(secrets: secrets))
+      "start", [.tree(LuaTree(spec)), .string(token)], within: CallTime.start, context: CallContext(secrets: secrets))
     let handle = try answer.document()
     let misfits = declaration.handle.misfits(of: Node(handle, Origin(.driver(target))))
     if let misfit = misfits.first {
@@ -111,6 +111,8 @@ enum CallTime {
   static let plan = 5.0
   /// One conversation with a target; what takes longer is told by `poll`.
   static let act = 120.0
+  /// What is started may first have to be fetched: an image of many gigabytes.
+  static let start = 3_600.0
   /// A build pulls in what it depends on.
   static let build = 7_200.0
   /// A connection that hears of changes is made anew after this time, so that what it has leaked or lost is forgotten.
