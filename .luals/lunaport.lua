@@ -176,6 +176,42 @@
 ---@field memory? string|number|Hole memory at most, over all processes of the run
 ---@field shell? boolean|Hole run the command through /bin/sh
 
+---runs jobs on a Slurm cluster
+---@class (exact) Resource.slurm
+---@field account? string|Hole account that is charged
+---@field array? string|Hole indexes of an array of tasks: 0-9, 1,3,5, 0-99%8 (8 at a time)
+---@field constraint? string|Hole features that nodes must have
+---@field container? string|Hole OCI bundle to run it in, by Slurm itself
+---@field container_image? string|Hole image for this command, instead of the job's own
+---@field container_mounts? (string|Hole)[] folders to mount in the container, HOST or HOST:CONTAINER
+---@field cpus_per_task? integer|Hole processors of each task
+---@field cwd? string|Hole where the program starts, relative to the job's folder
+---@field env? table<string, string|Hole|SecretReference> environment of the program, over the run's own
+---@field exclude? string|Hole nodes that it must not have
+---@field exclusive? boolean|Hole no other job on its nodes
+---@field gpus? integer|Hole|string|Hole GPUs in all: 4, or with a type a100:4
+---@field gpus_per_node? integer|Hole|string|Hole GPUs on each node
+---@field gpus_per_task? integer|Hole|string|Hole GPUs of each task
+---@field gres? string|Hole other generic resources on each node, such as nvme:1
+---@field launch? "auto"|"batch"|"srun"|Hole batch: the command runs once, on the first node; srun: in each task; auto: srun where there are several
+---@field licenses? string|Hole licenses
+---@field mail_type? ("BEGIN"|"END"|"FAIL"|"REQUEUE"|"ALL"|"TIME_LIMIT"|"TIME_LIMIT_90"|Hole)[] events that Slurm sends mail about
+---@field mail_user? string|Hole who gets that mail
+---@field mem? string|number|Hole memory on each node
+---@field mem_per_cpu? string|number|Hole memory for each processor
+---@field modules? (string|Hole)[] environment modules to load
+---@field nice? integer|Hole adjustment of its priority
+---@field nodelist? string|Hole nodes that it must have
+---@field nodes? integer|Hole|string|Hole nodes, or a range: 2-4
+---@field ntasks? integer|Hole tasks
+---@field ntasks_per_node? integer|Hole tasks on each node
+---@field partition? string|Hole partition; a comma between several
+---@field prologue? (string|Hole)[] lines of shell before the command; only where the operator allows them
+---@field qos? string|Hole quality of service
+---@field requeue? boolean|Hole Slurm itself runs it again after preemption and failed nodes; else that is told, for the queue's `retry`
+---@field reservation? string|Hole reservation
+---@field time? string|number|Hole time limit in Slurm; left out, the run's timeout and a minute
+
 ---@alias Capability "source.image"|"source.code"|"source.git"|"stop"|"signal"|"logs.tail"|"stats"|"exec"|"list"|"watch"|"gpu"|"array"|"nodes"|"preempt.detect"|"secrets"|"limit.memory"|"limit.cpu"
 ---@alias Permission "exec:NAME"|"process"|"files"|"env:NAME"|"http:HOST"|"socket:PATH"|"read:PATH"|string
 

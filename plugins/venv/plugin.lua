@@ -4,7 +4,7 @@ return builder {
   api = { 1 },
   doc = "makes Python virtual environments for local processes",
   builds = { "code", "git" },
-  targets = { "process", "mock" },
+  targets = { "process", "mock", "slurm" },
   needs = { "exec:python3*", "files", "env:PIP_*", "env:*_proxy", "env:*_PROXY" },
   config = table {
     timeout = duration():default("30m"):doc("time one build may take"),

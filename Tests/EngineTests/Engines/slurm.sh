@@ -96,6 +96,9 @@ engine_start() {
   spawn "$state/slurmctld.pid" "$state/log/slurmctld.out" slurmctld -D -f "$SLURM_CONF"
   wait_for 15 scontrol ping || die "slurmctld does not answer; see $state/log/slurmctld.log"
   spawn "$state/slurmd.pid" "$state/log/slurmd.out" slurmd -D -f "$SLURM_CONF" -N "$node"
+  # A controller that was killed may have lost its newest jobs and then gives their ids again; it drains the node that
+  # has seen them.
+  scontrol update NodeName="$node" State=RESUME 2>/dev/null || true
   wait_for 30 answers_node || die "the node is not ready; see $state/log/slurmd.log"
   # slurmrestd refuses to run as root or as SlurmUser: it takes a JWT with each request.
   chown nobody "$state/rest"
@@ -126,6 +129,9 @@ engine_stop() {
 }
 
 engine_kill() {
+  # The controller writes its jobs down some seconds after they came (5 at most). One that dies before has Slurm itself
+  # end them, which is not what a driver is to be tried on.
+  sleep 6
   crash "$state/slurmctld.pid"
   crash "$state/slurmrestd.pid"
 }
