@@ -1,5 +1,4 @@
 import CLinux
-import FoundationEssentials
 import Glibc
 import Model
 import Processes
@@ -51,14 +50,6 @@ enum StopCause: String, Sendable, Hashable, Codable {
 /// A line that is not whole, or not readable, is skipped: the attempt then has its state of one record earlier, which
 /// every step of an attempt can be repeated from.
 final class Journal: Sendable {
-  private struct Line: Codable {
-    var token: String
-    /// Only in an attempt's first line: it never changes.
-    var lease: Lease?
-    /// nil: the attempt is over and done with.
-    var progress: Progress?
-  }
-
   private struct State {
     var file: Int32
     var bytes: Int
@@ -86,9 +77,8 @@ final class Journal: Sendable {
     self.log = log
     var held: [String: Held] = [:]
     var skipped = 0
-    let decoder = JSONDecoder()
     for line in (Disk.read(path, limit: .max) ?? []).split(separator: UInt8(ascii: "\n")) {
-      guard let line = try? decoder.decode(Line.self, from: Data(line)) else {
+      guard let line = try? JSON.decode(JournalLine.self, Array(line)) else {
         skipped += 1
         continue
       }
@@ -113,7 +103,7 @@ final class Journal: Sendable {
   subscript(token: String) -> Held? { state.withLock { $0.held[token] } }
 
   func put(_ held: [Held]) throws(ProcessFailure) {
-    try write(held.map { Line(token: $0.token, lease: $0.lease, progress: $0.progress) })
+    try write(held.map { JournalLine(token: $0.token, lease: $0.lease, progress: $0.progress) })
   }
 
   /// Notes how far an attempt has come. One that is not held stays unknown.
@@ -124,11 +114,11 @@ final class Journal: Sendable {
       body(&new)
       return new == old ? nil : new
     }
-    if let changed { try write([Line(token: token, lease: nil, progress: changed)]) }
+    if let changed { try write([JournalLine(token: token, lease: nil, progress: changed)]) }
   }
 
   func remove(_ token: String) throws(ProcessFailure) {
-    try write([Line(token: token, lease: nil, progress: nil)])
+    try write([JournalLine(token: token, lease: nil, progress: nil)])
   }
 
   /// Puts on disk what was written since the last time; to be called every second or so.
@@ -144,9 +134,9 @@ final class Journal: Sendable {
     close(file)
   }
 
-  private func write(_ lines: [Line]) throws(ProcessFailure) {
+  private func write(_ lines: [JournalLine]) throws(ProcessFailure) {
     if lines.isEmpty { return }
-    let bytes = try Journal.encode(lines)
+    let bytes = Journal.encode(lines)
     let result = state.withLock { state -> Result<Void, ProcessFailure> in
       // Memory first: an attempt goes on though the disk is full; it is only found again with less.
       for line in lines { Journal.apply(line, to: &state.held) }
@@ -171,7 +161,7 @@ final class Journal: Sendable {
     try result.get()
   }
 
-  private static func apply(_ line: Line, to held: inout [String: Held]) {
+  private static func apply(_ line: JournalLine, to held: inout [String: Held]) {
     if let progress = line.progress {
       if let lease = line.lease { held[line.token] = Held(lease: lease) }
       held[line.token]?.progress = progress
@@ -180,14 +170,10 @@ final class Journal: Sendable {
     }
   }
 
-  private static func encode(_ lines: [Line]) throws(ProcessFailure) -> [UInt8] {
-    let encoder = JSONEncoder()
+  private static func encode(_ lines: [JournalLine]) -> [UInt8] {
     var bytes: [UInt8] = []
     for line in lines {
-      guard let data = try? encoder.encode(line) else {
-        throw ProcessFailure(.invalid, "run \(line.token) cannot be written into the journal")
-      }
-      bytes += data
+      bytes += JSON.bytes(of: line)
       bytes.append(UInt8(ascii: "\n"))
     }
     return bytes
@@ -196,9 +182,9 @@ final class Journal: Sendable {
   private static func rewrite(
     _ path: String, _ held: [String: Held]
   ) throws(ProcessFailure) -> (descriptor: Int32, bytes: Int) {
-    let bytes = try encode(
+    let bytes = encode(
       held.values.sorted { $0.token < $1.token }.map {
-        Line(token: $0.token, lease: $0.lease, progress: $0.progress)
+        JournalLine(token: $0.token, lease: $0.lease, progress: $0.progress)
       })
     try Disk.replace(path, with: bytes, durable: true)
     let file = linux_open(path, O_WRONLY | O_APPEND, 0)

@@ -1,10 +1,11 @@
 // A run's spec in JSON, as `Codable` has it, only many times as fast: it is written at every enqueue and read at every
 // lease. A test holds that either reads what the other wrote.
 
-extension RunSpec {
+extension RunSpec: DirectJSON {
   /// This spec as JSON; the same spec always gives the same bytes.
-  public func json() -> [UInt8] {
-    var writer = JSONWriter()
+  public func json() -> [UInt8] { JSON.bytes(of: self) }
+
+  public func write(to writer: inout JSONWriter) {
     writer.object { writer in
       writer.optional("job", job) { $0.write($1) }
       writer.key("source")
@@ -24,22 +25,23 @@ extension RunSpec {
       writer.key("generation")
       writer.int(Int64(generation))
     }
-    return writer.bytes
   }
 
   /// Reads what `json()` or `JSONEncoder` wrote; members that it does not know are passed over.
   public init(json bytes: [UInt8]) throws(JSONError) {
     self = try JSONReader.document(bytes) { (reader) throws(JSONError) in try reader.runSpec() }
   }
+
+  public init(from reader: inout JSONReader) throws(JSONError) { self = try reader.runSpec() }
 }
 
 extension JSONWriter {
-  fileprivate mutating func field(_ key: String, _ text: String) {
+  public mutating func field(_ key: String, _ text: String) {
     self.key(key)
     string(text)
   }
 
-  fileprivate mutating func optional<T>(_ key: String, _ value: T?, _ write: (inout JSONWriter, T) -> Void) {
+  public mutating func optional<T>(_ key: String, _ value: T?, _ write: (inout JSONWriter, T) -> Void) {
     guard let value else { return }
     self.key(key)
     write(&self, value)
@@ -136,21 +138,21 @@ extension JSONWriter {
 
 extension JSONReader {
   /// The value that was read for a member, or the error that it is missing.
-  fileprivate func need<T>(_ value: T?, _ key: StaticString) throws(JSONError) -> T {
+  public func need<T>(_ value: T?, _ key: StaticString) throws(JSONError) -> T {
     guard let value else { throw failure("the table before this has no `\(key)`") }
     return value
   }
 
-  fileprivate mutating func number() throws(JSONError) -> Int {
+  public mutating func number() throws(JSONError) -> Int {
     guard let number = Int(exactly: try int()) else { throw failure("the number before this is too large") }
     return number
   }
 
-  fileprivate mutating func strings() throws(JSONError) -> [String] {
+  public mutating func strings() throws(JSONError) -> [String] {
     try array { (reader) throws(JSONError) in try reader.string() }
   }
 
-  fileprivate mutating func optionalString() throws(JSONError) -> String? {
+  public mutating func optionalString() throws(JSONError) -> String? {
     try optional { (reader) throws(JSONError) in try reader.string() }
   }
 

@@ -91,7 +91,7 @@ public struct APIClient: Sendable {
     _ response: HTTPClient.Response, _ method: HTTPMethod, _ parts: [String]
   ) throws(APIError) -> Answer {
     do {
-      return try JSONDecoder().decode(Answer.self, from: Data(response.body))
+      return try JSON.decode(Answer.self, response.body)
     } catch {
       throw .unreadable(
         method: method.rawValue, url: address(parts, []), status: response.status,
@@ -129,7 +129,7 @@ public struct APIClient: Sendable {
   /// A body of JSON.
   static func json(_ value: some Encodable) throws(APIError) -> HTTPClient.Body {
     do {
-      return .bytes(Array(try JSONEncoder().encode(value)))
+      return .bytes(try JSON.encode(value))
     } catch {
       // Only a number that JSON cannot say gets here.
       throw .refused(

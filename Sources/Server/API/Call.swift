@@ -37,10 +37,12 @@ struct Call: Sendable {
   /// The body as a value of the model.
   func decode<T: Decodable>(_ type: T.Type) throws -> T {
     do {
-      return try JSONDecoder().decode(type, from: Data(request.bytes))
+      return try JSON.decode(type, request.bytes)
     } catch DecodingError.dataCorrupted(let context) where context.underlyingError is SourceProblem {
       let problem = context.underlyingError as? SourceProblem
       throw ServiceError(.invalid, problem?.message ?? context.debugDescription, hint: problem?.hint)
+    } catch let error as JSONError {
+      throw ServiceError(.invalid, "the body is not what is expected: \(error.description)")
     } catch let error as DecodingError {
       // The schema took what the type does not: what is told is where.
       throw ServiceError(.invalid, "the body is not what is expected\(Call.place(of: error))")
@@ -130,8 +132,6 @@ struct Call: Sendable {
 extension HTTPResponse {
   /// A value as JSON with sorted keys: the same value always gives the same bytes.
   static func value(_ value: some Encodable, status: Int = 200) throws -> HTTPResponse {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return .json([UInt8](try encoder.encode(value)), status: status)
+    .json(try JSON.encode(value, sorted: true), status: status)
   }
 }

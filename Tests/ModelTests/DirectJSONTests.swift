@@ -1,0 +1,73 @@
+import Foundation
+import Testing
+
+@testable import Model
+
+/// What is written by hand reads as `Codable` reads it, and the other way round: an agent and a server of two builds
+/// must understand each other.
+@Suite struct DirectJSONTests {
+  private static let holding = Holding(run: "abcd1234", attempt: 3, epoch: 1 << 40)
+
+  private static func lease() -> Lease {
+    var run = Run(
+      id: "abcd1234", name: "quiet-\"sea\"-7", entity: "e", project: "p", queue: QueueID(entity: "e", name: "q"),
+      spec: RunSpec(
+        job: JobVersion(
+          entity: "e", project: "p", name: "j", version: 2, aliases: ["latest"],
+          source: Source(kind: .code, manifest: "00ff", entryPoint: ["a.py"], python: "3.11"), digest: "d",
+          author: "ann", createdAt: 5), source: Source(kind: .code, manifest: "00ff", entryPoint: ["a.py", "--x"]),
+        overrides: Overrides(args: ["ü\n"], runConfig: ["lr": 0.1, "deep": ["a": [1, .null]]]), target: "process",
+        resource: ["shell": true], needs: [Need(.driver(target: "process"), why: "because")], timeout: 60, grace: 10,
+        retriesLost: true, generation: 4), author: "ann", createdAt: 1.5)
+    run.attempt = 3
+    run.epoch = 9
+    run.leaseUntil = 100
+    return Lease(run, now: 70)
+  }
+
+  private func holds<T: DirectJSON & Hashable>(_ value: T) throws {
+    let byHand = JSON.bytes(of: value)
+    #expect(try JSONDecoder().decode(T.self, from: Data(byHand)) == value, "read by Codable")
+    #expect(try JSON.decode(T.self, [UInt8](try JSONEncoder().encode(value))) == value, "written by Codable")
+    #expect(try JSON.decode(T.self, byHand) == value)
+  }
+
+  @Test func leases() throws {
+    try holds(Self.lease())
+    try holds(LeaseRequest(room: 3, wait: 50, seen: 17))
+    try holds(LeaseAnswer(leases: [Self.lease()], stops: [Self.holding], drain: true, seen: 4, notes: ["a \"note\""]))
+    try holds(LeaseAnswer(leases: [], stops: [], drain: false, seen: 0))
+  }
+
+  @Test func reports() throws {
+    let offer = Offer(
+      drivers: [.init(target: "process", version: "1", provides: [.stop], probe: Probe(.healthy, detail: "ok"))])
+    let updates = [
+      RunUpdate(Self.holding, state: .building, message: "m", at: 1.25),
+      RunUpdate(Self.holding, ending: Ending(.failed, .outOfMemory, exitCode: 137, signal: 9, message: "é"), at: 2),
+      RunUpdate(Self.holding, at: 3),
+    ]
+    let sample = Sample(run: "r", at: 7.5, cpu: 1.5, memory: 1 << 33, gpu: 0.25, gpuMemory: 5)
+    try holds(
+      AgentReport(
+        holding: [Self.holding], updates: updates, samples: [sample, Sample(run: "s", at: 1)], offer: offer,
+        draining: true))
+    try holds(AgentReport(holding: []))
+  }
+
+  @Test func receipts() throws {
+    try holds(
+      AgentReceipt(
+        refusals: [nil, .unknown, .stale(attempt: 1, epoch: 2), .illegal(from: .queued, to: .succeeded)],
+        gone: [Self.holding]))
+  }
+
+  /// What is missing or of another kind is an error that says where, and never a trap or a default.
+  @Test(arguments: [
+    #"{"run":"a","attempt":1}"#, #"{"run":1,"attempt":1,"epoch":1}"#, #"{"run":"a","attempt":1.5,"epoch":1}"#, "[]",
+    #"{"run":"a","attempt":1,"epoch":1"#,
+  ])
+  func misfits(_ text: String) {
+    #expect(throws: JSONError.self) { try JSON.decode(Holding.self, Array(text.utf8)) }
+  }
+}
