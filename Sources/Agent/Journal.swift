@@ -21,7 +21,7 @@ struct Progress: Sendable, Hashable, Codable {
   /// When its program started; seconds since 1970.
   var startedAt: Double?
   /// The target has said that it runs: a later life that cannot ask it must not say that it waits.
-  var wasRunning: Bool?
+  var wasRunning = false
   /// Where the driver's output goes on, and how many bytes of the attempt's output the server has.
   var cursor: Value?
   var sent: Int64 = 0

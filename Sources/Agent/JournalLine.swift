@@ -40,6 +40,7 @@ extension Progress: DirectJSON {
       writer.field("intent", intent)
       writer.optional("handle", handle) { $0.value($1) }
       writer.optional("handleVersion", handleVersion) { $0.int(Int64($1)) }
+      writer.field("wasRunning", wasRunning)
       writer.optional("startedAt", startedAt) { $0.double($1) }
       writer.optional("cursor", cursor) { $0.value($1) }
       writer.field("sent", sent)
@@ -57,6 +58,7 @@ extension Progress: DirectJSON {
       case "handle": progress.handle = try reader.optional { (reader) throws(JSONError) in try reader.value() }
       case "handleVersion":
         progress.handleVersion = try reader.optional { (reader) throws(JSONError) in try reader.number() }
+      case "wasRunning": progress.wasRunning = try reader.bool()
       case "startedAt": progress.startedAt = try reader.optional { (reader) throws(JSONError) in try reader.double() }
       case "cursor": progress.cursor = try reader.optional { (reader) throws(JSONError) in try reader.value() }
       case "sent": progress.sent = try reader.int()

@@ -247,16 +247,16 @@ final class LeaseDesk: Sendable {
   /// Seconds for the last words to the server of an agent that is stopping.
   private static let farewellSeconds = 2.0
 
-  /// Gives back what was not started, so that others need not wait for its leases to lapse.
-  func giveBack() async {
+  /// Says goodbye: from now on nothing waits for this agent. Gives back what was not started, so that others need not
+  /// wait for its leases to lapse.
+  func leave() async {
     let unstarted = shop.journal.all.filter { held in
       !held.progress.intent && held.progress.ending == nil && shop.roster[held.token]?.isStarting != true
     }
-    guard !unstarted.isEmpty, let id = shop.session.current else { return }
+    guard let id = shop.session.current else { return }
     let now = shop.clock.now()
     let report = AgentReport(
-      holding: [], updates: unstarted.map { RunUpdate($0.lease.holding, at: now) },
-      draining: draining.withLock { $0 } != .no)
+      holding: [], updates: unstarted.map { RunUpdate($0.lease.holding, at: now) }, draining: true)
     let (connection, clock) = (shop.connection, shop.clock)
     // Not a child of this task, which is cancelled.
     let farewell = Task { () -> Bool in

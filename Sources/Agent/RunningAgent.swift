@@ -115,7 +115,7 @@ public final class RunningAgent: Sendable {
       return exit
     }
     // Only now does nothing go on that could start one of them.
-    await desk.giveBack()
+    await desk.leave()
     journal.sync()
     folder.release()
     return exit

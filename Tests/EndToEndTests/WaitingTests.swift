@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import Testing
 
@@ -30,6 +31,24 @@ struct WaitingTests {
       bench.open("gate")
       #expect(try await bench.end(of: first).state == .finished)
       #expect(try await bench.end(of: second).state == .finished)
+    }
+  }
+
+  @Test func anAgentThatIsStoppedIsWaitedForByNobody() async throws {
+    try await scenario { bench in
+      try bench.queue("local")
+      _ = try await bench.up("--no-agent")
+      try await bench.job("noop", "exit 0")
+      let agent = try await bench.agent("one", ["local"], maxJobs: 1)
+      let first = try await bench.launch("noop")
+      #expect(try await bench.end(of: first.id).state == .finished)
+      agent.send(SIGTERM)
+      #expect(try await within(5, "the agent ends") { try await agent.end() } == Program.End(code: 0, signal: 0))
+      // Well before its lease could have lapsed.
+      let second = try await bench.launch("noop")
+      #expect(second.state == .idle)
+      _ = try await bench.agent("one", ["local"], maxJobs: 1)
+      #expect(try await bench.end(of: second.id).state == .finished)
     }
   }
 

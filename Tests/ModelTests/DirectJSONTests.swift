@@ -25,17 +25,24 @@ import Testing
     return Lease(run, now: 70)
   }
 
-  private func holds<T: DirectJSON & Hashable>(_ value: T) throws {
+  /// - Parameter isFull: every member of the value has something, and so must be in its JSON: a member that was added
+  ///   to the type and forgotten here would be lost on the way.
+  private func holds<T: DirectJSON & Hashable>(_ value: T, isFull: Bool = false) throws {
     let byHand = JSON.bytes(of: value)
+    if isFull {
+      #expect(try Value(json: byHand).objectValue?.count == Mirror(reflecting: value).children.count, "\(T.self)")
+    }
     #expect(try JSONDecoder().decode(T.self, from: Data(byHand)) == value, "read by Codable")
     #expect(try JSON.decode(T.self, [UInt8](try JSONEncoder().encode(value))) == value, "written by Codable")
     #expect(try JSON.decode(T.self, byHand) == value)
   }
 
   @Test func leases() throws {
-    try holds(Self.lease())
-    try holds(LeaseRequest(room: 3, wait: 50, seen: 17))
-    try holds(LeaseAnswer(leases: [Self.lease()], stops: [Self.holding], drain: true, seen: 4, notes: ["a \"note\""]))
+    try holds(Self.lease(), isFull: true)
+    try holds(Self.holding, isFull: true)
+    try holds(LeaseRequest(room: 3, wait: 50, seen: 17), isFull: true)
+    try holds(LeaseAnswer(leases: [Self.lease()], stops: [Self.holding], drain: true, seen: 4, notes: ["a \"note\""]),
+      isFull: true)
     try holds(LeaseAnswer(leases: [], stops: [], drain: false, seen: 0))
   }
 
@@ -51,7 +58,11 @@ import Testing
     try holds(
       AgentReport(
         holding: [Self.holding], updates: updates, samples: [sample, Sample(run: "s", at: 1)], offer: offer,
-        draining: true))
+        draining: true), isFull: true)
+    try holds(sample, isFull: true)
+    try holds(Ending(.failed, .outOfMemory, exitCode: 137, signal: 9, message: "é"), isFull: true)
+    try holds(
+      RunUpdate(Self.holding, state: .running, ending: .exited(3), message: "m", at: 1), isFull: true)
     try holds(AgentReport(holding: []))
   }
 
@@ -59,7 +70,7 @@ import Testing
     try holds(
       AgentReceipt(
         refusals: [nil, .unknown, .stale(attempt: 1, epoch: 2), .illegal(from: .queued, to: .succeeded)],
-        gone: [Self.holding]))
+        gone: [Self.holding]), isFull: true)
   }
 
   /// What is missing or of another kind is an error that says where, and never a trap or a default.

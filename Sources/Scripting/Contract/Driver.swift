@@ -50,7 +50,7 @@ extension Driver {
 }
 
 /// What a driver's `plan` is given.
-public struct PlanRequest: Sendable, Hashable, Codable {
+public struct PlanRequest: Sendable, Hashable {
   public var run: String
   public var name: String
   public var attempt: Int
@@ -80,12 +80,6 @@ public struct PlanRequest: Sendable, Hashable, Codable {
   /// Local work must end by itself when its lease is not renewed.
   public var fenced: Bool
 
-  enum CodingKeys: String, CodingKey {
-    case run, name, attempt, entity, project, queue, author, job, args, command, environment, folder, prefix, image
-    case resource, timeout, fenced
-    case entryPoint = "entry_point"
-  }
-
   public init(
     run: String, name: String, attempt: Int, entity: String, project: String, queue: String, author: String,
     job: String?, entryPoint: [String], args: [String] = [], environment: [String: String], folder: String? = nil,
@@ -109,6 +103,25 @@ public struct PlanRequest: Sendable, Hashable, Codable {
     self.resource = resource
     self.timeout = timeout
     self.fenced = fenced
+  }
+}
+
+extension PlanRequest {
+  /// What Lua is given.
+  var document: Value {
+    var fields: [String: Value] = [
+      "run": .string(run), "name": .string(name), "attempt": .int(Int64(attempt)), "entity": .string(entity),
+      "project": .string(project), "queue": .string(queue), "author": .string(author),
+      "entry_point": .array(entryPoint.map(Value.string)), "args": .array(args.map(Value.string)),
+      "command": .array(command.map(Value.string)), "environment": .object(environment.mapValues(Value.string)),
+      "resource": resource, "fenced": .bool(fenced),
+    ]
+    fields["job"] = job.map(Value.string)
+    fields["folder"] = folder.map(Value.string)
+    fields["prefix"] = prefix.map(Value.string)
+    fields["image"] = image.map(Value.string)
+    fields["timeout"] = timeout.map(Value.double)
+    return .object(fields)
   }
 }
 

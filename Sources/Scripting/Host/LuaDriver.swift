@@ -22,8 +22,7 @@ public struct LuaDriver: Driver {
   }
 
   public func plan(_ request: PlanRequest) async throws(DriverFailure) -> Value {
-    let value = try LuaPlugin.document(request)
-    return try await plugin.call("plan", [.tree(LuaTree(value))], within: CallTime.plan).document()
+    try await plugin.call("plan", [.tree(LuaTree(request.document))], within: CallTime.plan).document()
   }
 
   public func start(_ spec: Value, token: String, secrets: [String: Secret]) async throws(DriverFailure) -> Value {

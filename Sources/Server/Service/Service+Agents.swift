@@ -99,9 +99,9 @@ extension Service {
   func report(_ report: AgentReport, from id: String, by account: Account) async throws -> AgentReceipt {
     var agent = try await ownAgent(id, of: account)
     let now = clock.now()
-    if let offer = report.offer {
+    if report.offer != nil || (report.draining && !agent.draining) {
       // Before it is committed: a lease that is on its way out must see it.
-      agent.offer = offer
+      agent.offer = report.offer ?? agent.offer
       agent.draining = agent.draining || report.draining
       roster.put(agent)
     }

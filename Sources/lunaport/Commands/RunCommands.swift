@@ -53,11 +53,15 @@ extension Lunaport {
       let id = declare.run()
       let json = declare.json()
       return { values, console in
-        let run = try await server.client(values).run(values[id])
+        let client = try server.client(values)
+        let run = try await client.run(values[id])
         if values[json] {
           try console.print(json: run)
         } else {
-          try console.print(RunText.page(run, now: now(), on: console.output))
+          // A name is a comfort: without it the id is shown.
+          let agents = run.agent == nil ? nil : try? await client.agents()
+          let agent = agents?.items.first { $0.id == run.agent }?.name
+          try console.print(RunText.page(run, agent: agent, now: now(), on: console.output))
         }
         return .ok
       }

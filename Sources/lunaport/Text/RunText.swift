@@ -74,7 +74,8 @@ enum RunText {
   }
 
   /// One run in one screen.
-  static func page(_ run: RunView, now: Double, on terminal: Terminal) -> String {
+  /// - Parameter agent: the name of who has it, where that is known.
+  static func page(_ run: RunView, agent: String? = nil, now: Double, on terminal: Terminal) -> String {
     var rows: [(String, String)] = [
       ("id", run.id),
       ("state", terminal.paint(printable(run.stateText), run.state.style)),
@@ -87,7 +88,7 @@ enum RunText {
     add("queue", "\(run.queue) of \(run.entity), on \(run.target), priority \(run.priority.rawValue)")
     add("project", run.project)
     add("author", run.author)
-    add("agent", run.agent)
+    add("agent", run.agent.map { id in agent.map { "\($0) (\(id))" } ?? id })
     if run.attempt > 1 || run.retries > 0 {
       add("attempt", "\(run.attempt), after \(run.retries) \(run.retries == 1 ? "retry" : "retries")")
     }
