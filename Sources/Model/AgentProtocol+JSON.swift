@@ -241,7 +241,8 @@ extension RunUpdate: DirectJSON {
       }
     }
     self.init(
-      try reader.need(holding, "holding"), state: state, ending: ending, message: message, at: try reader.need(at, "at"))
+      try reader.need(holding, "holding"), state: state, ending: ending, message: message, at: try reader.need(at, "at")
+    )
   }
 }
 

@@ -41,7 +41,8 @@ import Testing
     try holds(Self.lease(), isFull: true)
     try holds(Self.holding, isFull: true)
     try holds(LeaseRequest(room: 3, wait: 50, seen: 17), isFull: true)
-    try holds(LeaseAnswer(leases: [Self.lease()], stops: [Self.holding], drain: true, seen: 4, notes: ["a \"note\""]),
+    try holds(
+      LeaseAnswer(leases: [Self.lease()], stops: [Self.holding], drain: true, seen: 4, notes: ["a \"note\""]),
       isFull: true)
     try holds(LeaseAnswer(leases: [], stops: [], drain: false, seen: 0))
   }
