@@ -2,7 +2,7 @@ import Model
 
 /// Something that was committed. It says what to read again, not what it became in full.
 public enum Change: Sendable, Hashable {
-  /// A run was made, or its state changed.
+  /// A run was made, or its state or its message changed.
   case run(RunChange)
   /// Delayed retries of a queue may be handed out now.
   case ready(QueueID)
@@ -27,7 +27,7 @@ public struct RunChange: Sendable, Hashable {
   public var project: String
   public var queue: QueueID
   public var author: String
-  /// Nil where the run was just made.
+  /// Nil where the run was just made; the same as `to` where only its message is another.
   public var from: RunState?
   public var to: RunState
   public var reason: Reason?

@@ -188,9 +188,9 @@ import Testing
   // MARK: A target that is away
 
   @Test func aTargetThatIsAwayForMinutesCostsNoRun() async throws {
-    let site = try Site(speed: 200)
+    let site = try Site(speed: 50)
     let failure = DriverFailure(.unavailable, "no route to host", retry: .safe)
-    driver.set { $0.startFailures = Array(repeating: (failure, false), count: 40) }
+    driver.set { $0.startFailures = Array(repeating: (failure, false), count: 20) }
     try await site.submit("true")
     let run = try await site.living(site.agent(drivers: [driver])) { try await site.server.settled("aaaaaaaa") }
     #expect(run.state == .succeeded)

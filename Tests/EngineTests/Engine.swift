@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Model
 import Processes
 import Scripting
@@ -52,7 +53,9 @@ struct Engine: Sendable, CustomTestStringConvertible {
 
   @discardableResult
   func call(_ verb: String) async throws -> String {
-    let result = try await Command(["bash", scriptPath, verb], timeout: Self.scriptSeconds).run()
+    let result = try await Command(
+      ["bash", scriptPath, verb], environment: ProcessInfo.processInfo.environment, timeout: Self.scriptSeconds
+    ).run()
     let output = String(decoding: result.output, as: UTF8.self)
     guard result.succeeded else {
       throw Failure(text: "\(script).sh \(verb) failed: \(output)\(String(decoding: result.error, as: UTF8.self))")

@@ -32,6 +32,26 @@ extension StoreSuite {
   }
 
   @Test(arguments: StoreKind.all)
+  func subscribersHearOfAMessageThatIsNoStep(kind: StoreKind) async throws {
+    try await kind.with { store in
+      try await store.join("a1")
+      _ = try await store.enqueue(newRun())
+      let run = try await store.lease("a1", cpu)[0]
+      _ = try await store.update("a1", run, .starting)
+      let stream = store.changes()
+      for message in ["no node has 8 GPUs", "no node has 8 GPUs", nil] {
+        let update = RunUpdate(run.holding, state: .starting, message: message, at: 1_000)
+        _ = try await store.report(AgentReport(holding: [], updates: [update]), from: "a1", now: 1_000)
+      }
+      await store.close()
+      var heard: [Change] = []
+      for await batch in stream { heard += batch }
+      let steps = heard.compactMap { change in if case .run(let change) = change { change.step } else { nil } }
+      #expect(steps == ["starting->starting", "starting->starting"])
+    }
+  }
+
+  @Test(arguments: StoreKind.all)
   func aWaitingSubscriberIsWokenByACommit(kind: StoreKind) async throws {
     try await kind.with { store in
       let stream = store.changes()

@@ -12,9 +12,9 @@ public protocol HookCaller: Sendable {
 extension HookEvent {
   /// What a step of a run is to hooks; nil where they are not told of it.
   init?(_ change: RunChange) {
+    if change.from == change.to { return nil }
     switch (change.from, change.to) {
     case (nil, .queued): self = .queued
-    case (.queued?, .queued): return nil
     case (.leased?, .queued), (.building?, .queued): return nil
     case (_, .queued): self = .retried
     case (_, .running): self = .started

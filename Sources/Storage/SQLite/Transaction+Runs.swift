@@ -36,6 +36,9 @@ extension Transaction {
       try step(
         row, from: old.state, to: run.state, at: at, agent: run.agent ?? old.agent, ending: ending,
         message: remark ?? run.message)
+    } else if run.message != old.message {
+      // No step, but people who look on see why it waits, or that its target cannot be asked.
+      note(try change(row, from: run.state, to: run.state, ending: nil, agent: run.agent))
     }
     if run.stopRequested, !old.stopRequested, run.state.isLeased, let agent = run.agent {
       try db.execute(
@@ -47,17 +50,22 @@ extension Transaction {
   private func step(
     _ row: RunRow, from: RunState, to: RunState, at: Double, agent: String?, ending: Ending?, message: String?
   ) throws(StoreError) {
-    let run = row.run
     try addEvent(
-      run: row.seq, attempt: run.attempt, at: at, from: from, to: to, reason: ending?.reason,
+      run: row.seq, attempt: row.run.attempt, at: at, from: from, to: to, reason: ending?.reason,
       exitCode: ending?.exitCode, agent: agent, message: message)
     guard from != to else { return }
-    note(
-      .run(
-        RunChange(
-          id: run.id, entity: run.entity, project: run.project, queue: run.queue, author: run.author, from: from,
-          to: to, reason: ending?.reason, attempt: run.attempt, agent: agent,
-          needs: to == .queued ? try needs(row.needs) : [])))
+    note(try change(row, from: from, to: to, ending: ending, agent: agent))
+  }
+
+  private func change(
+    _ row: RunRow, from: RunState, to: RunState, ending: Ending?, agent: String?
+  ) throws(StoreError) -> Change {
+    let run = row.run
+    return .run(
+      RunChange(
+        id: run.id, entity: run.entity, project: run.project, queue: run.queue, author: run.author, from: from, to: to,
+        reason: ending?.reason, attempt: run.attempt, agent: agent,
+        needs: to == .queued && from != to ? try needs(row.needs) : []))
   }
 
   func addEvent(
