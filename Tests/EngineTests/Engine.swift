@@ -26,7 +26,7 @@ struct Engine: Sendable, CustomTestStringConvertible {
   static let all = [
     Engine(name: "docker", script: "docker", plugin: "docker", skips: ["pending"], outlived: false),
     Engine(name: "podman", script: "podman", plugin: "docker", fixture: "podman", skips: ["memory", "pending"]),
-    Engine(name: "kubernetes", script: "kubernetes", plugin: "kubernetes", skips: ["signal"]),
+    Engine(name: "kubernetes", script: "kubernetes", plugin: "kubernetes", skips: ["signal", "stats"]),
     Engine(name: "slurm", script: "slurm", plugin: "slurm", skips: ["watch"]),
     Engine(name: "slurm by REST", script: "slurm", plugin: "slurm", settings: "settings_rest", skips: ["watch"]),
     Engine(name: "sagemaker", script: "cloud", plugin: "sagemaker", skips: ["signal", "watch"]),
