@@ -1,0 +1,181 @@
+-- The output of a run: of its container in each of its pods.
+--
+-- A cursor is { NAME OF POD = { p = position in the log, r = restarts before it, e = read to its end } }.
+
+local api = require "api"
+local document = require "document"
+local reader = require "reader"
+local status = require "status"
+
+local logs = {}
+
+-- Bytes of one answer.
+local chunk_bytes = 256 * 1024
+-- The last words of what is being stopped: so many seconds before the order, and so many bytes, are kept.
+local last_seconds = 60
+local last_bytes = 512 * 1024
+-- By name: runs whose last words are being kept.
+local keeping = {}
+-- How long after its grace a container is waited for.
+local stop_patience_seconds = 10
+
+local function last_file(handle, pod)
+  return "last/" .. handle.name .. "/" .. pod
+end
+
+local function container_of(pod)
+  local annotations = pod.metadata.annotations or {}
+  local container = document.container(pod.spec, annotations["lunaport/container"])
+  for _, state in ipairs(pod.status and pod.status.containerStatuses or {}) do
+    if container and state.name == container.name then return container.name, state end
+  end
+  return container and container.name
+end
+
+-- Gives the log of a container in pieces; `lost` says that the node has none, not yet or no more.
+local function source(ctx, handle, pod, query)
+  local self = { lost = false }
+  function self.give(take)
+    local path = api.pods(handle.namespace, pod) .. "/log"
+    local answer, err, code = api.stream(ctx, { path = path, query = query, timeout = 60 }, take)
+    if answer or (code ~= 400 and code ~= 404) then return answer, err, code end
+    self.lost = true
+    return true
+  end
+  return self
+end
+
+local function query_of(name, position, previous)
+  local query = { container = name, timestamps = "true", previous = previous and "true" or nil }
+  local time = position and position.t and host.time.parse(position.t)
+  -- Entries of two outputs may stand a moment out of order in a log: a second more is asked for.
+  if time then query.sinceTime = host.time.format(math.floor(time) - 1) end
+  return query
+end
+
+-- What `logs.keep` has kept of a pod whose log is gone.
+local function read_kept(handle, name, place, budget)
+  if keeping[handle.name] then return "", place end
+  local text = host.files.read(last_file(handle, name)) or ""
+  local bytes, position, is_all = reader.take(function(take) return take(text) ~= nil end, place.p, budget)
+  return bytes, { p = position, r = place.r, e = is_all or nil }
+end
+
+-- What one pod has after the cursor's place; answers bytes, the new place.
+local function read_pod(ctx, handle, pod, place, budget)
+  local name, state = container_of(pod)
+  if not name then return "", place end
+  local restarts = state and state.restartCount or 0
+  local is_over = state and state.state and state.state.terminated ~= nil
+  local has_begun = is_over or (state and state.state and state.state.running ~= nil) or restarts > 0
+  if not has_begun then
+    -- A pod that never began, such as one that was evicted before, has nothing to say.
+    local phase = pod.status and pod.status.phase
+    return "", { r = 0, e = phase == "Failed" or phase == "Succeeded" or nil }
+  end
+  place = place or { r = math.max(0, restarts - 1) }
+  -- Of a container that was started again the one before can be read, and no earlier one.
+  local previous = place.r < restarts
+  local from = source(ctx, handle, pod.metadata.name, query_of(name, place.p, previous))
+  local bytes, position, is_all, is_cut = reader.take(from.give, place.p, budget)
+  if not bytes then return nil, position end
+  if pod.metadata.deletionTimestamp and bytes == "" and (from.lost or is_cut) then
+    return read_kept(handle, pod.metadata.name, place, budget)
+  end
+  if is_all and previous then return bytes, { r = restarts } end
+  return bytes, { p = position, r = place.r, e = is_all and is_over or nil }
+end
+
+local function prefixed(bytes, name)
+  return (string.gsub(bytes, "[^\n]+\n?", function(line) return "[" .. name .. "] " .. line end))
+end
+
+local function by_age(a, b)
+  local one, other = a.metadata.creationTimestamp or "", b.metadata.creationTimestamp or ""
+  return one < other or (one == other and a.metadata.name < b.metadata.name)
+end
+
+-- Whether the run is over, so that no further pod will come.
+local function is_over(ctx, handle, pods, patience)
+  local object, err, code = api.call(ctx, { path = api.path(handle) })
+  if not object then return code == 404 or nil, err end
+  local state = status.row(object, pods, host.now(), patience).state
+  return state ~= "pending" and state ~= "running" and state ~= "unknown"
+end
+
+-- The pods that the cursor knows and that are gone, with what was kept of them.
+local function gone(handle, cursor, present)
+  local names = {}
+  for name in pairs(cursor) do names[name] = not present[name] or nil end
+  for _, name in ipairs(host.files.list("last/" .. handle.name)) do names[name] = not present[name] or nil end
+  local list = {}
+  for name in pairs(names) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+function logs.read(ctx, handle, cursor, patience)
+  cursor = cursor or {}
+  local pods, err = api.list(ctx, api.pods(handle.namespace), "lunaport/token=" .. handle.token)
+  if not pods then return nil, err end
+  table.sort(pods, by_age)
+  local after, parts, present, is_whole = {}, {}, {}, true
+  local room, count = chunk_bytes, #pods
+  for _, pod in ipairs(pods) do present[pod.metadata.name] = true end
+  local old = gone(handle, cursor, present)
+  count = count + #old
+  local function add(name, bytes, place)
+    if count > 1 then bytes = prefixed(bytes, name) end
+    parts[#parts + 1], after[name] = bytes, place
+    room = room - #bytes
+    is_whole = is_whole and place ~= nil and place.e == true
+  end
+  for _, name in ipairs(old) do
+    local place = cursor[name] or { r = 0 }
+    if place.e or room <= 0 then add(name, "", place) else add(name, read_kept(handle, name, place, room)) end
+  end
+  for _, pod in ipairs(pods) do
+    local name = pod.metadata.name
+    local place = cursor[name]
+    if (place and place.e) or room <= 0 then
+      add(name, "", place)
+    else
+      -- Each pod its share, so that one that prints much does not keep the others waiting.
+      local bytes, next_place = read_pod(ctx, handle, pod, place, math.max(4096, room // 2))
+      if not bytes then return nil, next_place end
+      add(name, bytes, next_place)
+    end
+  end
+  local bytes = table.concat(parts)
+  local done = false
+  if is_whole and bytes == "" then
+    done, err = is_over(ctx, handle, pods, patience)
+    if done == nil then return nil, err end
+  end
+  return { bytes = bytes, cursor = after, done = done }
+end
+
+-- Follows what is being stopped to its end, for once its pod is gone so is its log.
+function logs.keep(ctx, handle, pods, grace)
+  keeping[handle.name] = true
+  for _, pod in ipairs(pods) do
+    local name = container_of(pod)
+    local parts, size = {}, 0
+    local query = { container = name, timestamps = "true", follow = "true", sinceSeconds = tostring(last_seconds) }
+    local path = api.pods(handle.namespace, pod.metadata.name) .. "/log"
+    local request = { path = path, query = query, timeout = grace + stop_patience_seconds }
+    -- However it ends: what was heard until then is what there is.
+    api.stream(ctx, request, function(piece)
+      parts[#parts + 1], size = piece, size + #piece
+      while size > last_bytes do size = size - #table.remove(parts, 1) end
+    end)
+    host.files.write(last_file(handle, pod.metadata.name), table.concat(parts))
+  end
+  keeping[handle.name] = nil
+end
+
+function logs.forget(handle)
+  return host.files.remove("last/" .. handle.name)
+end
+
+return logs
