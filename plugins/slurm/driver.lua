@@ -117,24 +117,19 @@ function driver.find(ctx, token)
   return ids[1] and handle(token, ids[1]) or nil
 end
 
+-- Makes the run's folder, with the folder in which image jobs work.
 local function write(ctx, spec, token)
   local ok, err = folder.prepare(ctx)
-  if not ok then return nil, err end
+  if ok then ok, err = folder.write(token, "work/.keep", "") end
   for name, value in pairs(spec.secrets or {}) do
-    ok, err = folder.write(token, "secrets/" .. name, value)
-    if not ok then return nil, err end
+    if ok then ok, err = folder.write(token, "secrets/" .. name, value) end
   end
   for name, path in pairs(spec.copy or {}) do
-    ok, err = folder.copy(token, path, name)
-    if not ok then return nil, err end
+    if ok then ok, err = folder.copy(token, path, name) end
   end
-  if spec.options.array then
-    ok, err = folder.write(token, "array", spec.options.array)
-    if not ok then return nil, err end
-  end
-  ok, err = folder.write(token, "work/.keep", "")
-  if not ok then return nil, err end
-  return folder.write(token, "script", spec.script)
+  if ok and spec.options.array then ok, err = folder.write(token, "array", spec.options.array) end
+  if ok then ok, err = folder.write(token, "script", spec.script) end
+  return ok, err
 end
 
 -- Tokens that a start is at work on. A call that is cut off lets go of its own.

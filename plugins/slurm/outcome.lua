@@ -32,8 +32,9 @@ function outcome.is_waiting(task) return states.observe(task).state == "pending"
 local function noted(token, index)
   local ending = folder.ending(token, index)
   if not ending then return nil end
-  local seen = { state = ending.code == 0 and "succeeded" or "failed", exit_code = ending.code, native = "forgotten" }
-  if ending.code == 137 then seen.message = "killed, perhaps for want of memory; Slurm has forgotten the job" end
+  local seen = { state = ending.code == 0 and "succeeded" or "failed", native = "forgotten" }
+  states.exit(seen, ending.code)
+  if seen.signal == 9 then seen.message = "killed, perhaps for want of memory; Slurm has forgotten the job" end
   return seen
 end
 

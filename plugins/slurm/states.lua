@@ -88,6 +88,13 @@ function states.status(raw)
   return status // 256 % 256, status % 128
 end
 
+-- An exit code, which may be a shell's way to tell of a signal: 128 and its number.
+function states.exit(seen, code)
+  seen.exit_code = code
+  if code > 128 and code < 160 then seen.signal = code - 128 end
+  return seen
+end
+
 -- Slurm's number for "out of memory" in the place of a signal, and for what it could not launch.
 local OUT_OF_MEMORY, LAUNCH_FAILURE = 125, 53
 
@@ -119,11 +126,14 @@ function states.observe(task)
   elseif signal == LAUNCH_FAILURE then
     seen.message = "Slurm could not start it on its node: does the node see the run's folder?"
   elseif (code or 0) > 0 then
-    seen.exit_code = code
+    states.exit(seen, code)
+  elseif word == "TIMEOUT" or word == "DEADLINE" then
+    -- By which signal Slurm ended it says less than why.
+    return seen
   elseif (signal or 0) > 0 then
     seen.signal = signal
-  elseif word == "CANCELLED" or word == "TIMEOUT" or word == "DEADLINE" then
-    -- Cancelled before it had run, or ended by Slurm with no status of its own.
+  elseif word == "CANCELLED" then
+    -- Before it had run.
     seen.signal = 15
   else
     seen.exit_code = code
