@@ -16,6 +16,7 @@ let package = Package(
       name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
     .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CLinux"),
     .target(name: "CLua", dependencies: ["CLuaSystem"]),
 
@@ -23,8 +24,9 @@ let package = Package(
     .target(name: "Model"),
     .target(name: "HTTP"),
     .target(name: "Arguments", dependencies: ["Model"]),
-    .target(name: "Scripting", dependencies: ["Client", "HTTP", "Hashing", "Lua", "Model", "Processes"]),
+    .target(name: "Scripting", dependencies: ["Client", "HTTP", "Hashing", "Lua", "Model", "Processes", "YAML"]),
     .target(name: "Hashing", dependencies: ["CCrypto"]),
+    .target(name: "YAML", dependencies: ["CYAML", "Model"]),
     .target(name: "Storage", dependencies: ["CSQLite", "Hashing", "Model"]),
     .target(name: "Client", dependencies: ["CCurl", "HTTP", "Model"]),
     .target(name: "Snapshot", dependencies: ["Hashing", "Model"]),
@@ -67,11 +69,12 @@ let package = Package(
     .testTarget(
       name: "ScriptingTests", dependencies: ["ClientTesting", "Lua", "Processes", "Scripting"], exclude: ["Golden"]),
     .testTarget(name: "HashingTests", dependencies: ["Hashing"]),
+    .testTarget(name: "YAMLTests", dependencies: ["Model", "YAML"]),
     .testTarget(
       name: "StorageTests", dependencies: ["CSQLite", "Hashing", "Model", "Storage", "store-writer"],
       exclude: ["Schemas"]),
     .target(name: "ClientTesting", path: "Tests/ClientTesting"),
-    .testTarget(name: "ClientTests", dependencies: ["Client", "ClientTesting", "HTTP"]),
+    .testTarget(name: "ClientTests", dependencies: ["Client", "ClientTesting", "HTTP", "Hashing"]),
     .testTarget(name: "SnapshotTests", dependencies: ["Snapshot"]),
     .testTarget(
       name: "ServerTests", dependencies: ["Server", "Client", "HTTP", "Hashing", "Model", "Scripting", "Storage"],
