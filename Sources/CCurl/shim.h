@@ -16,6 +16,12 @@ static inline CURLcode lp_curl_set_text(CURL *easy, CURLoption option, const cha
   return curl_easy_setopt(easy, option, value);
 }
 
+/* libcurl copies the bytes. */
+static inline CURLcode lp_curl_set_blob(CURL *easy, CURLoption option, const void *bytes, size_t length) {
+  struct curl_blob blob = {.data = (void *)bytes, .len = length, .flags = CURL_BLOB_COPY};
+  return curl_easy_setopt(easy, option, &blob);
+}
+
 /* libcurl keeps the pointer. */
 static inline CURLcode lp_curl_set_pointer(CURL *easy, CURLoption option, void *value) {
   return curl_easy_setopt(easy, option, value);
@@ -24,6 +30,11 @@ static inline CURLcode lp_curl_set_pointer(CURL *easy, CURLoption option, void *
 /* libcurl keeps the list; free it after the handle. */
 static inline CURLcode lp_curl_set_headers(CURL *easy, struct curl_slist *list) {
   return curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
+}
+
+/* libcurl keeps the list; free it after the handle. */
+static inline CURLcode lp_curl_set_connect_to(CURL *easy, struct curl_slist *list) {
+  return curl_easy_setopt(easy, CURLOPT_CONNECT_TO, list);
 }
 
 /* For CURLOPT_WRITEFUNCTION and CURLOPT_HEADERFUNCTION. */

@@ -12,6 +12,7 @@ final class CurlTransfer: @unchecked Sendable {
 
   private(set) var easy: UnsafeMutableRawPointer?
   private var headerList: UnsafeMutablePointer<curl_slist>?
+  private var connectList: UnsafeMutablePointer<curl_slist>?
   /// libcurl writes here what exactly went wrong.
   private var detail: UnsafeMutablePointer<CChar>?
   private var source = Source.none
@@ -56,8 +57,10 @@ final class CurlTransfer: @unchecked Sendable {
       append(header: field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")
     }
     try setMethodAndBody(easy)
-    lp_curl_set_headers(easy, headerList)
+    if let signature = request.awsSignature { sign(easy, signature) }
     lp_curl_set_text(easy, CURLOPT_URL, request.url)
+    if let tls = request.tls { try secure(easy, tls) }
+    lp_curl_set_headers(easy, headerList)
     lp_curl_set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https")
     lp_curl_set_text(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https")
     lp_curl_set_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
@@ -131,17 +134,59 @@ final class CurlTransfer: @unchecked Sendable {
     // CURLOPT_UPLOAD with a method of our own, and not CURLOPT_POSTFIELDS, because of the read callback: without a
     // way to rewind, libcurl cannot send a request again whose pooled connection died after it had been sent, when
     // it may have had its effect.
-    lp_curl_set_long(easy, CURLOPT_UPLOAD, 1)
+    if request.awsSignature != nil {
+      // As CURLOPT_POST, which asks first for large bodies alone: the empty field below would be signed and not sent.
+      lp_curl_set_long(easy, CURLOPT_POST, 1)
+      lp_curl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(size))
+      if request.headers["Content-Type"] == nil { append(header: "Content-Type: application/octet-stream") }
+    } else {
+      lp_curl_set_long(easy, CURLOPT_UPLOAD, 1)
+      lp_curl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(size))
+      // A large body asks first, so that a refusal costs nothing; a small one must not wait for the word.
+      if size < CurlTransfer.askFirst { append(header: "Expect:") }
+    }
     lp_curl_set_text(easy, CURLOPT_CUSTOMREQUEST, request.method.rawValue)
-    lp_curl_set_size(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(size))
-    // A large body asks first, so that a refusal costs nothing; a small one must not wait for the word.
-    if size < CurlTransfer.askFirst { append(header: "Expect:") }
     let context = Unmanaged.passUnretained(self).toOpaque()
     lp_curl_set_read(easy, CurlTransfer.onRead)
     lp_curl_set_pointer(easy, CURLOPT_READDATA, context)
     if request.method.isIdempotent {
       lp_curl_set_seek(easy, CurlTransfer.onSeek)
       lp_curl_set_pointer(easy, CURLOPT_SEEKDATA, context)
+    }
+  }
+
+  private func sign(_ easy: UnsafeMutableRawPointer, _ signature: HTTPClient.AWSSignature) {
+    lp_curl_set_text(easy, CURLOPT_AWS_SIGV4, "aws:amz:\(signature.region):\(signature.service)")
+    lp_curl_set_text(easy, CURLOPT_USERNAME, signature.key)
+    lp_curl_set_text(easy, CURLOPT_PASSWORD, signature.secret)
+    append(header: "X-Amz-Content-Sha256: \(signature.bodyDigest)")
+  }
+
+  private func secure(_ easy: UnsafeMutableRawPointer, _ tls: HTTPClient.TLS) throws(HTTPClientError) {
+    if let authorities = tls.authorities {
+      lp_curl_set_blob(easy, CURLOPT_CAINFO_BLOB, authorities, authorities.count)
+      // Or the system's folder of authorities would be trusted beside them.
+      lp_curl_set_text(easy, CURLOPT_CAPATH, nil)
+    }
+    if let certificate = tls.certificate {
+      lp_curl_set_blob(easy, CURLOPT_SSLCERT_BLOB, certificate, certificate.count)
+    }
+    if let key = tls.key { lp_curl_set_blob(easy, CURLOPT_SSLKEY_BLOB, key, key.count) }
+    // Or OpenSSL would ask at the terminal for that of a key that has one, and wait.
+    lp_curl_set_text(easy, CURLOPT_KEYPASSWD, "")
+    if tls.trustsAnybody {
+      lp_curl_set_long(easy, CURLOPT_SSL_VERIFYPEER, 0)
+      lp_curl_set_long(easy, CURLOPT_SSL_VERIFYHOST, 0)
+    }
+    if let name = tls.serverName {
+      guard let address = HTTPAddress(request.url), let named = address.url(host: name) else {
+        throw error(.invalidRequest, "\(name) is no name of a server", hint: "give a host name")
+      }
+      // The name goes into the URL, for libcurl takes it from there alone, and the connection to where the URL led.
+      lp_curl_set_text(easy, CURLOPT_URL, named)
+      connectList = curl_slist_append(nil, "::\(address.host):\(address.port)")
+      lp_curl_set_connect_to(easy, connectList)
+      if request.headers["Host"] == nil { append(header: "Host: \(address.host):\(address.port)") }
     }
   }
 
@@ -212,6 +257,8 @@ final class CurlTransfer: @unchecked Sendable {
     easy = nil
     if let headerList { curl_slist_free_all(headerList) }
     headerList = nil
+    if let connectList { curl_slist_free_all(connectList) }
+    connectList = nil
     detail?.deallocate()
     detail = nil
     if case .file(let descriptor) = source { close(descriptor) }

@@ -29,6 +29,51 @@ extension HTTPClient {
     case file(path: String)
   }
 
+  /// Whom a request trusts, and as whom it comes, instead of what its client's configuration says. PEM texts.
+  public struct TLS: Sendable, Hashable {
+    /// Certificates to trust instead of the system's.
+    public var authorities: [UInt8]?
+    /// The client's own certificate and key.
+    public var certificate: [UInt8]?
+    public var key: [UInt8]?
+    /// The name that the server's certificate must be for, where it is not the URL's.
+    public var serverName: String?
+    /// Takes any certificate: who answers may be anybody.
+    public var trustsAnybody: Bool
+
+    public init(
+      authorities: [UInt8]? = nil, certificate: [UInt8]? = nil, key: [UInt8]? = nil, serverName: String? = nil,
+      trustsAnybody: Bool = false
+    ) {
+      self.authorities = authorities
+      self.certificate = certificate
+      self.key = key
+      self.serverName = serverName
+      self.trustsAnybody = trustsAnybody
+    }
+  }
+
+  /// Signs a request as AWS wants it (Signature Version 4).
+  ///
+  /// libcurl signs path and query as they stand: of services other than S3, paths that need percent-coding fail; a query
+  /// must be sorted, each of its names with a `=`.
+  public struct AWSSignature: Sendable, Hashable {
+    public var region: String
+    public var service: String
+    public var key: String
+    public var secret: String
+    /// SHA-256 of the body in hexadecimal; libcurl cannot work it out of a body that it reads piece by piece.
+    public var bodyDigest: String
+
+    public init(region: String, service: String, key: String, secret: String, bodyDigest: String) {
+      self.region = region
+      self.service = service
+      self.key = key
+      self.secret = secret
+      self.bodyDigest = bodyDigest
+    }
+  }
+
   public struct Request: Sendable {
     public var method: HTTPMethod
     /// `http` or `https`.
@@ -44,6 +89,8 @@ extension HTTPClient {
     public var redirects = 0
     /// Connects to this Unix socket instead of the host of the URL.
     public var unixSocket: String?
+    public var tls: TLS?
+    public var awsSignature: AWSSignature?
     /// The most bytes an answer may have that is held in memory.
     public var responseLimit = 64 << 20
     /// The most bytes an answer may have that is written to a file.
