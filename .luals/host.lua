@@ -124,6 +124,27 @@ function host.exec(command) end
 ---@field user? string|Sealed for Basic authentication, with `password`
 ---@field password? string|Sealed
 ---@field bearer? string|Sealed a token
+---@field tls? RequestTLS
+---@field aws? RequestAWS sign it as AWS wants it (SigV4)
+
+---PEM texts, or paths of such files (these need `read:PATH`).
+---@class RequestTLS
+---@field ca? string|Sealed authorities to trust instead of the system's
+---@field cert? string|Sealed the client's certificate
+---@field key? string|Sealed and its key, without a password
+---@field ca_file? string
+---@field cert_file? string
+---@field key_file? string
+---@field server_name? string whom the server's certificate is for, where it is not the URL's host
+---@field insecure? boolean take any certificate
+
+---Paths of services other than S3 must need no percent-coding; a query in `url` must be sorted.
+---@class RequestAWS
+---@field region string
+---@field service string such as "s3"
+---@field key string access key id
+---@field secret string
+---@field token? string of a session
 
 ---@class Answer
 ---@field status integer any status is an answer; redirects are not followed
@@ -165,6 +186,25 @@ function host.seconds(duration) end
 ---@return string hexadecimal (pure)
 function host.sha256(text) end
 
+---@param key string
+---@param bytes string
+---@return string 32 bytes (pure)
+function host.hmac_sha256(key, bytes) end
+
+---RSA signature, PKCS #1 v1.5 with SHA-256. (pure)
+---@param pem string private key without a password
+---@param bytes string
+---@return string? bytes
+---@return Failure?
+function host.rs256(pem, bytes) end
+
+---JSON Web Token, signed with RS256. (pure, raises)
+---@param claims table
+---@param how { key: string, kid?: string } the private key in PEM, and its name
+---@return string?
+---@return Failure?
+function host.jwt(claims, how) end
+
 ---Random bytes, 1 to 1024. (raises)
 ---@param count integer
 ---@return string hexadecimal
@@ -187,6 +227,13 @@ function host.json.decode(text) end
 ---@param items T
 ---@return T
 function host.json.list(items) end
+
+host.yaml = {}
+---The first document: scalars of YAML 1.2, anchors, merge keys. Nothing is run. (pure)
+---@param text string
+---@return any
+---@return Failure?
+function host.yaml.decode(text) end
 
 ---RFC 4648. (pure)
 host.base64 = {}

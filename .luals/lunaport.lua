@@ -149,6 +149,49 @@
 ---@field UsernsMode? string|Hole needs `allow`
 ---@field WorkingDir? string|Hole where the program starts; the image's own where left out
 
+---@class (exact) Resource.kubernetes.metadata
+---@field annotations? table<string, string|Hole>
+---@field labels? table<string, string|Hole>
+
+---@class (exact) Resource.kubernetes.status.failed
+---@field equals? string|Hole|boolean|Hole|number|Hole|(string|Hole)[] the value, or any of several
+---@field path string|Hole such as status.state.phase, or status.conditions[type=Failed].status
+
+---@class (exact) Resource.kubernetes.status.preempted
+---@field equals? string|Hole|boolean|Hole|number|Hole|(string|Hole)[] the value, or any of several
+---@field path string|Hole such as status.state.phase, or status.conditions[type=Failed].status
+
+---@class (exact) Resource.kubernetes.status.running
+---@field equals? string|Hole|boolean|Hole|number|Hole|(string|Hole)[] the value, or any of several
+---@field path string|Hole such as status.state.phase, or status.conditions[type=Failed].status
+
+---@class (exact) Resource.kubernetes.status.stop
+---@field path string|Hole
+---@field value? any
+
+---@class (exact) Resource.kubernetes.status.succeeded
+---@field equals? string|Hole|boolean|Hole|number|Hole|(string|Hole)[] the value, or any of several
+---@field path string|Hole such as status.state.phase, or status.conditions[type=Failed].status
+
+---@class (exact) Resource.kubernetes.status
+---@field failed? Resource.kubernetes.status.failed
+---@field message? string|Hole path of a text for people
+---@field preempted? Resource.kubernetes.status.preempted
+---@field running? Resource.kubernetes.status.running
+---@field stop? Resource.kubernetes.status.stop what to set to stop it, such as spec.suspend to true; it is deleted where left out
+---@field succeeded? Resource.kubernetes.status.succeeded
+
+---runs images as Kubernetes Jobs, or as custom resources of any kind
+---@class (exact) Resource.kubernetes
+---@field apiVersion? string|Hole
+---@field container? string|Hole the container that the run's program is put into; the first of each pod where left out
+---@field env? table<string, string|Hole|SecretReference> environment of the program, over the run's own
+---@field kind? string|Hole
+---@field metadata? Resource.kubernetes.metadata
+---@field namespace? string|Hole
+---@field spec? any spec of the Job or custom resource, as Kubernetes documents it
+---@field status? Resource.kubernetes.status how to read the state of a custom resource
+
 ---does nothing, with faults on demand
 ---@class (exact) Resource.mock
 ---@field ends? "by_itself"|"preempted"|"lost"|"never"|Hole what ends it

@@ -40,6 +40,44 @@ import Testing
     #expect(try await failure("host.base64.decode('!')")?.code == .targetError)
   }
 
+  @Test func yamlIsRead() async throws {
+    #expect(
+      try await value("host.json.encode(host.yaml.decode(...))", "a: &a [1, ~, x]\nb: *a\nc: []\n").string
+        == #"{"a":[1,null,"x"],"b":[1,null,"x"],"c":[]}"#)
+    let failure = try await failure("host.yaml.decode('a: [}')")
+    #expect(failure?.code == .configInvalid)
+    #expect(failure?.message.contains("at line 1") == true)
+  }
+
+  @Test func tokensAreSigned() async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "jwt-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let bed = try await PluginBed(
+      needs: ["files", "exec:openssl", "exec:sh"],
+      """
+      local made = host.exec { "openssl", "genrsa", "2048" }
+      host.files.write("key.pem", made.stdout)
+      local token = assert(host.jwt({ iss = "me", aud = host.json.list {} }, { key = made.stdout, kid = "k1" }))
+      local head, claims, signature = token:match("^([^.]+)%.([^.]+)%.([^.]+)$")
+      host.files.write("text", head .. "." .. claims)
+      host.files.write("signature", host.base64.decode(signature))
+      assert(host.rs256(made.stdout, head .. "." .. claims) == host.base64.decode(signature))
+      local checked = host.exec { "sh", "-c", "openssl rsa -in key.pem -pubout -out public.pem 2>/dev/null && "
+        .. "openssl dgst -sha256 -verify public.pem -signature signature text", cwd = ... }
+      return { host.base64.decode(head), host.base64.decode(claims), checked.stdout }
+      """)
+    let answer = try await bed.act(.string(bed.root.path + "/data"))
+    #expect(answer[0] == #"{"alg":"RS256","kid":"k1","typ":"JWT"}"#)
+    #expect(answer[1] == #"{"aud":[],"iss":"me"}"#)
+    #expect(answer[2] == "Verified OK\n")
+    #expect(try await failure("host.jwt({}, { key = 'nonsense' })")?.code == .configInvalid)
+    #expect(try await failure("host.rs256('nonsense', 'x')")?.code == .configInvalid)
+    let code = try await value("host.hmac_sha256('Jefe', 'what do ya want for nothing?')")
+    #expect(code.bytes?.first == 0x5b)
+    #expect(code.bytes?.count == 32)
+  }
+
   @Test func urlsAreCoded() async throws {
     #expect(try await value("host.url.encode('a b/ü~')") == "a%20b%2F%C3%BC~")
     #expect(try await value("host.url.query { z = true, a = { 'x', 1 }, ['k&'] = '=' }") == "a=x&a=1&k%26=%3D&z=true")

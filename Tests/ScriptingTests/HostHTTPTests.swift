@@ -176,6 +176,55 @@ import Testing
     #expect(failure?.message.contains("header") == true)
   }
 
+  @Test func aServerIsTrustedByTextsAndByFiles() async throws {
+    let server = try TLSServer(clients: 3, name: "DNS:engine", asksForCertificate: true)
+    let folder = String(server.certificate.dropLast("/certificate.pem".count))
+    let bed = try await PluginBed(
+      needs: ["http:127.0.0.1", "read:\(folder)/*"],
+      """
+      local how, url, folder = ...
+      local tls = { server_name = "engine" }
+      if how == "texts" then
+        tls.ca, tls.cert = host.read(folder .. "/certificate.pem"), host.read(folder .. "/certificate.pem")
+        tls.key = host.read(folder .. "/key.pem")
+      elseif how == "files" then
+        tls.ca_file, tls.cert_file = folder .. "/certificate.pem", folder .. "/certificate.pem"
+        tls.key_file = folder .. "/key.pem"
+      elseif how == "absent" then
+        tls.ca_file = folder .. "/none.pem"
+      elseif how == "denied" then
+        tls.ca_file = "/etc/ssl/certs/ca-certificates.crt"
+      end
+      local answer, failed = host.http { url = url, tls = tls }
+      return answer and answer.status, failed
+      """)
+    func act(_ how: LuaValue) async -> DriverFailure? {
+      await bed.failure(how, .string(server.url), .string(folder))
+    }
+    #expect(await act("texts") == nil)
+    #expect(await act("files") == nil)
+    #expect(await act("absent")?.code == .notFound)
+    #expect(await act("denied")?.message.contains("no permission `read:/etc/ssl") == true)
+    let nobody = await act("nobody")
+    #expect(nobody?.code == .unavailable)
+    #expect(nobody?.retry == .safe)
+  }
+
+  @Test func requestsToAWSAreSigned() async throws {
+    let server = ScriptedServer([.read(body: 2), .send(Self.ok("{}")), .untilClosed])
+    defer { server.stop() }
+    let bed = try await Self.sender()
+    let aws: LuaTree = ["region": "eu-west-1", "service": "sagemaker", "key": "AKID", "secret": "s", "token": "t"]
+    _ = try await bed.act(["url": .string(server.url + "/"), "method": "POST", "json": [:], "aws": .tree(aws)])
+    let text = server.received[0]
+    #expect(text.contains("Authorization: AWS4-HMAC-SHA256 Credential=AKID/"))
+    #expect(text.contains("/eu-west-1/sagemaker/aws4_request, SignedHeaders="))
+    #expect(text.contains("x-amz-security-token"))
+    #expect(text.contains("Content-Type: application/json\r\n"))
+    #expect(await bed.failure(["url": "http://127.0.0.1/", "aws": .tree(aws), "bearer": "x"])?.code == .bug)
+    #expect(await bed.failure(["url": "http://127.0.0.1/", "aws": ["region": "r"]])?.code == .bug)
+  }
+
   // MARK: permissions
 
   @Test func hostsAreThoseOfThePermissions() async throws {

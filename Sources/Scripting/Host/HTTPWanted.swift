@@ -20,6 +20,8 @@ struct HTTPWanted: Sendable {
   var headers: [(name: String, value: HostText)] = []
   var body = Body.none
   var socket: String?
+  var tls: HTTPTrust?
+  var aws: HTTPSigning?
   /// Seconds; nil means without an end.
   var timeout: Double?
   var stall: Double?
@@ -40,7 +42,7 @@ struct HTTPWanted: Sendable {
 
   private static let keys = [
     "method", "url", "query", "headers", "body", "json", "form", "file", "into", "socket", "timeout", "stall", "limit",
-    "cut", "user", "password", "bearer",
+    "cut", "user", "password", "bearer", "tls", "aws",
   ]
 
   /// Throws for what no request can be made of, and for what the plugin may not reach.
@@ -69,6 +71,8 @@ struct HTTPWanted: Sendable {
     try readBody(table, functions)
     try readBounds(table, isStream: isStream)
     try readCredentials(table)
+    tls = try table.fields["tls"].map { (tree) throws(LuaError) in try HTTPTrust(tree, functions.permits) }
+    aws = try table.fields["aws"].map { (tree) throws(LuaError) in try HTTPSigning(tree) }
     if let into = table.fields["into"] {
       guard let name = into.string, !isStream else { throw Self.odd("into", "a path in the plugin's data folder") }
       target = try functions.path(name)
@@ -120,6 +124,10 @@ struct HTTPWanted: Sendable {
   }
 
   private mutating func readCredentials(_ table: LuaTable) throws(LuaError) {
+    let given = ["bearer", "user", "aws"].filter { table.fields[$0] != nil }
+    guard given.count <= 1 else {
+      throw LuaError(.runtime, "a request has one way to say who sends it, not `\(given.joined(separator: "` and `"))`")
+    }
     if let tree = table.fields["bearer"] {
       guard tree.string != nil || tree.table != nil else { throw Self.odd("bearer", "text") }
       try add("Authorization", .table(LuaTable(items: ["Bearer ", tree])), as: HostText.joinKey, "bearer")
@@ -148,7 +156,7 @@ struct HTTPWanted: Sendable {
     return pairs
   }
 
-  private static func odd(_ key: String, _ wanted: String) -> LuaError {
+  static func odd(_ key: String, _ wanted: String) -> LuaError {
     LuaError(.runtime, "`\(key)` of a request is \(wanted)")
   }
 
@@ -185,6 +193,8 @@ struct HTTPWanted: Sendable {
       request.body = .bytes(Array(parts.joined(separator: "&").utf8))
     case .file(let path): request.body = .file(path: path)
     }
+    request.tls = try tls?.opened(with: secrets)
+    try aws?.sign(&request)
     return request
   }
 

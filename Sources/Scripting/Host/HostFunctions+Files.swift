@@ -55,15 +55,7 @@ extension HostFunctions {
         return [.boolean(true)]
       },
       "read": answering { call in
-        let path = try permits.readable(call.string(1))
-        guard Disk.exists(path) else { throw DriverFailure(.notFound, "there is no file \(path)") }
-        guard let size = Disk.fileSize(path) else { throw DriverFailure(.configInvalid, "\(path) is no file") }
-        guard size <= Self.fileSizeMax, let bytes = Disk.read(path, limit: Self.fileSizeMax) else {
-          throw size > Self.fileSizeMax
-            ? DriverFailure(.unsupported, "\(path) is larger than \(Self.fileSizeMax) bytes")
-            : DriverFailure(.auth, "\(path) cannot be read", hint: "let the agent's user read it")
-        }
-        return [.bytes(bytes)]
+        [.bytes(try Self.read(permits.readable(call.string(1))))]
       },
       "env": answering { call in
         let name = try call.string(1)
@@ -71,6 +63,18 @@ extension HostFunctions {
         return [services.environment[name].map(LuaValue.string) ?? .nothing]
       },
     ]
+  }
+
+  /// The bytes of a small file of the agent's machine.
+  static func read(_ path: String) throws(DriverFailure) -> [UInt8] {
+    guard Disk.exists(path) else { throw DriverFailure(.notFound, "there is no file \(path)") }
+    guard let size = Disk.fileSize(path) else { throw DriverFailure(.configInvalid, "\(path) is no file") }
+    guard size <= fileSizeMax, let bytes = Disk.read(path, limit: fileSizeMax) else {
+      throw size > fileSizeMax
+        ? DriverFailure(.unsupported, "\(path) is larger than \(fileSizeMax) bytes")
+        : DriverFailure(.auth, "\(path) cannot be read", hint: "let the agent's user read it")
+    }
+    return bytes
   }
 
   private func folderMade(for path: String) throws(ProcessFailure) -> String {

@@ -3,6 +3,7 @@ import HTTP
 import Hashing
 import Lua
 import Model
+import YAML
 
 /// Texts, numbers and codes: pure but for the clock and chance.
 extension HostFunctions {
@@ -43,6 +44,16 @@ extension HostFunctions {
         return [.string(text)]
       },
       "sha256": function { call in [.string(try Hash.of(call.bytes(1)).hex)] },
+      "hmac_sha256": function { call in [.bytes(try Signing.hmac(key: call.bytes(1), call.bytes(2)))] },
+      "rs256": function { call in
+        let (key, bytes) = (try call.bytes(1), try call.bytes(2))
+        do throws(SigningError) {
+          return [.bytes(try Signing.rs256(pem: key, bytes))]
+        } catch {
+          return Self.failed(DriverFailure(.configInvalid, error.description))
+        }
+      },
+      "jwt": function { call in try Self.token(call.tree(1), call.tree(2)) },
       "base64.encode": function { call in [.string(Data(try call.bytes(1)).base64EncodedString())] },
       "base64.url": function { call in [.string(Self.urlSafe(try call.bytes(1)))] },
       "base64.decode": function { call in
@@ -62,6 +73,14 @@ extension HostFunctions {
         case .failure(let problem): throw LuaError(.runtime, "cannot be said in JSON: \(problem.text)")
         }
       },
+      "yaml.decode": function { call in
+        let bytes = try call.bytes(1)
+        do throws(YAMLError) {
+          return [.tree(LuaTree(try Value(yaml: bytes)))]
+        } catch {
+          return Self.failed(DriverFailure(.configInvalid, error.description))
+        }
+      },
       "json.decode": function { call in
         let bytes = try call.bytes(1)
         do throws(JSONError) {
@@ -71,6 +90,26 @@ extension HostFunctions {
         }
       },
     ]
+  }
+
+  /// A JSON Web Token (RFC 7519), signed with RS256.
+  private static func token(_ claims: LuaTree, _ how: LuaTree) throws -> [LuaValue] {
+    guard let key = how["key"].bytes else { throw LuaError(.runtime, "a token is signed with a key: { key = PEM }") }
+    var header: [String: LuaTree] = ["alg": "RS256", "typ": "JWT"]
+    if let name = how["kid"].string { header["kid"] = .string(name) }
+    var parts: [String] = []
+    for part in [.table(LuaTable(fields: header)), claims] {
+      switch part.document() {
+      case .success(let value): parts.append(urlSafe(Array(value.json().utf8)))
+      case .failure(let problem): throw LuaError(.runtime, "the claims cannot be said in JSON: \(problem.text)")
+      }
+    }
+    let text = parts.joined(separator: ".")
+    do throws(SigningError) {
+      return [.string(text + "." + urlSafe(try Signing.rs256(pem: key, Array(text.utf8))))]
+    } catch {
+      return failed(DriverFailure(.configInvalid, error.description))
+    }
   }
 
   /// Base64 for URLs and tokens (RFC 4648, 5), without padding.

@@ -18,6 +18,27 @@ extension LuaTypes {
     ---@field user? string|Sealed for Basic authentication, with `password`
     ---@field password? string|Sealed
     ---@field bearer? string|Sealed a token
+    ---@field tls? RequestTLS
+    ---@field aws? RequestAWS sign it as AWS wants it (SigV4)
+
+    ---PEM texts, or paths of such files (these need `read:PATH`).
+    ---@class RequestTLS
+    ---@field ca? string|Sealed authorities to trust instead of the system's
+    ---@field cert? string|Sealed the client's certificate
+    ---@field key? string|Sealed and its key, without a password
+    ---@field ca_file? string
+    ---@field cert_file? string
+    ---@field key_file? string
+    ---@field server_name? string whom the server's certificate is for, where it is not the URL's host
+    ---@field insecure? boolean take any certificate
+
+    ---Paths of services other than S3 must need no percent-coding; a query in `url` must be sorted.
+    ---@class RequestAWS
+    ---@field region string
+    ---@field service string such as "s3"
+    ---@field key string access key id
+    ---@field secret string
+    ---@field token? string of a session
 
     ---@class Answer
     ---@field status integer any status is an answer; redirects are not followed

@@ -131,6 +131,25 @@ extension LuaTypes {
     ---@return string hexadecimal (pure)
     function host.sha256(text) end
 
+    ---@param key string
+    ---@param bytes string
+    ---@return string 32 bytes (pure)
+    function host.hmac_sha256(key, bytes) end
+
+    ---RSA signature, PKCS #1 v1.5 with SHA-256. (pure)
+    ---@param pem string private key without a password
+    ---@param bytes string
+    ---@return string? bytes
+    ---@return Failure?
+    function host.rs256(pem, bytes) end
+
+    ---JSON Web Token, signed with RS256. (pure, raises)
+    ---@param claims table
+    ---@param how { key: string, kid?: string } the private key in PEM, and its name
+    ---@return string?
+    ---@return Failure?
+    function host.jwt(claims, how) end
+
     ---Random bytes, 1 to 1024. (raises)
     ---@param count integer
     ---@return string hexadecimal
@@ -153,6 +172,13 @@ extension LuaTypes {
     ---@param items T
     ---@return T
     function host.json.list(items) end
+
+    host.yaml = {}
+    ---The first document: scalars of YAML 1.2, anchors, merge keys. Nothing is run. (pure)
+    ---@param text string
+    ---@return any
+    ---@return Failure?
+    function host.yaml.decode(text) end
 
     ---RFC 4648. (pure)
     host.base64 = {}
