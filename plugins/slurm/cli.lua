@@ -20,10 +20,10 @@ local LATER = {
   "Resource temporarily unavailable", "Job violates accounting/QOS policy", "SubmitJobs", "SubmitLimit",
   "Required node not available", "not available now", "Nodes required for job are DOWN",
 }
--- ... and when Slurm does not know us.
-local NOT_ALLOWED = {
-  "authentication error", "Munge", "Access/permission denied", "Invalid user id", "not permitted", "auth plugin",
-}
+-- ... when Slurm cannot tell who we are, which may be for want of a running munged, ...
+local UNKNOWN_HERE = { "authentication error", "Munge", "auth plugin" }
+-- ... and when it does, and does not let us.
+local NOT_ALLOWED = { "Access/permission denied", "Invalid user id", "not permitted" }
 
 local function has(text, list)
   for _, part in ipairs(list) do
@@ -46,18 +46,25 @@ end
 -- What an unsuccessful call means. `rest` uses it for the same sentences.
 function cli.failure(text, is_change)
   local message = sentence(text)
-  if has(text, IN_DOUBT) then
-    return fail { code = "unavailable", message = "Slurm did not answer: " .. message,
-      retry = is_change and "unknown_effect" or "safe" }
-  elseif has(text, NOT_SENT) then
-    return fail { code = "unavailable", message = "Slurm cannot be reached: " .. message, retry = "safe" }
-  elseif has(text, LATER) then
-    return fail { code = "quota", message = "Slurm takes no more now: " .. message, retry = 15 }
-  elseif has(text, NOT_ALLOWED) then
-    return fail { code = "auth", message = "Slurm does not allow it: " .. message }
-  end
-  return fail { code = "config_invalid", message = "Slurm refuses it: " .. message,
+  local failed = { code = "config_invalid", message = "Slurm refuses it: " .. message,
     hint = "sinfo and the queue's resource tell what does not fit" }
+  if has(text, IN_DOUBT) then
+    failed = { code = "unavailable", message = "Slurm did not answer: " .. message, retry = "unknown_effect" }
+  elseif has(text, NOT_SENT) then
+    failed = { code = "unavailable", message = "Slurm cannot be reached: " .. message, retry = "safe" }
+  elseif has(text, LATER) then
+    failed = { code = "quota", message = "Slurm takes no more now: " .. message, retry = 15 }
+  elseif has(text, UNKNOWN_HERE) then
+    failed = { code = "auth", message = "Slurm does not know this user: " .. message, retry = 15 }
+  elseif has(text, NOT_ALLOWED) then
+    failed = { code = "auth", message = "Slurm does not allow it: " .. message }
+  end
+  if not is_change then
+    -- What only asks may be asked again, whatever was wrong with it.
+    failed.retry, failed.hint = "safe", nil
+    if failed.code == "config_invalid" then failed.code = "target_error" end
+  end
+  return fail(failed)
 end
 
 -- Runs one of Slurm's commands; its standard output, or nil and a failure.
@@ -84,18 +91,28 @@ cli.call = call
 -- One line a job or task that is not over or not long over.
 local FIELDS = "JobID:|,ArrayJobID:|,ArrayTaskID:|,State:|,Reason:|,exit_code:|,RestartCnt:|,Name:|,Comment:|"
 
-local function tasks(text)
+local function task(line)
+  local id, base, index, state, reason, status, restarts, name, comment =
+    string.match(line, "^(%d+)|(%d+)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)|$")
+  if not id then return nil end
+  local code, signal = states.status(status)
+  return {
+    id = id, base = base, index = index ~= "N/A" and index or nil, state = state, reason = reason, code = code,
+    signal = signal, restarts = tonumber(restarts), name = name, comment = comment,
+  }
+end
+
+-- Other jobs may have anything in their names; of those asked for by id every line must be understood, since a job
+-- that is not there counts as over.
+local function tasks(text, is_strict)
   local list = {}
   for line in string.gmatch(text, "[^\n]+") do
-    local id, base, index, state, reason, status, restarts, name, comment =
-      string.match(line, "^(%d+)|(%d+)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)|$")
-    if id then
-      local code, signal = states.status(status)
-      list[#list + 1] = {
-        id = id, base = base, index = index ~= "N/A" and index or nil, state = state, reason = reason, code = code,
-        signal = signal, restarts = tonumber(restarts), name = name, comment = comment,
-      }
+    local found = task(line)
+    if not found and is_strict then
+      return nil, fail { code = "target_error", message = "squeue printed what this driver cannot read: " .. line,
+        retry = "safe" }
     end
+    list[#list + 1] = found
   end
   return list
 end
@@ -107,7 +124,7 @@ end
 -- All that Slurm knows of these jobs, in one call.
 function cli.tasks(ctx, ids)
   local text, err = squeue(ctx, "--states=all", "--jobs=" .. table.concat(ids, ","))
-  if text then return tasks(text) end
+  if text then return tasks(text, true) end
   -- Said where it knows none of them.
   if string.find(err.message, "Invalid job id", 1, true) then return {} end
   return nil, err
@@ -134,7 +151,7 @@ function cli.submit(ctx, job)
   for _, argument in ipairs(options.arguments(job.options)) do command[#command + 1] = argument end
   local text, err = call(ctx, command, true)
   if not text then return nil, err end
-  local id = string.match(text, "^(%d+)")
+  local id = string.match("\n" .. text, "\n(%d+)[;\n]")
   if id then return id end
   return nil, fail { code = "target_error", message = "sbatch printed no job id", detail = text,
     retry = "unknown_effect" }
@@ -200,7 +217,7 @@ function cli.usage(ctx, ids)
   })
   if not text then
     -- Said where none of them runs now.
-    if err.code == "config_invalid" then return {} end
+    if err.code == "target_error" then return {} end
     return nil, err
   end
   local used = {}

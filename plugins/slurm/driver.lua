@@ -77,7 +77,8 @@ function driver.plan(ctx, run)
   if not text then return nil, secrets end
   return {
     options = options.of(run), script = text, secrets = next(secrets) and secrets, copy = next(copy) and copy,
-    comment = "run " .. run.name .. " of queue " .. run.queue,
+    -- One line, with nothing that squeue's own columns are parted by.
+    comment = (string.gsub("run " .. run.name .. " of queue " .. run.queue, "[%c|]", " ")),
   }
 end
 

@@ -14,7 +14,7 @@ return driver {
   needs = {
     "exec:sbatch", "exec:squeue", "exec:scancel", "exec:scontrol", "exec:sinfo", "exec:sacct", "exec:sstat",
     "exec:mkdir", "exec:ln", "exec:cp", "exec:dd", "env:SLURM_CONF", "files",
-    "http:$url", "socket:$socket", "read:$token_file",
+    "http:$url", "socket:$socket", "read:$token_file", "read:$ca",
   },
   poll_interval = "5s",
   config = table {
@@ -30,6 +30,7 @@ return driver {
     memory_limits = bool():doc("Slurm holds jobs to their memory; left out, scontrol is asked"),
     url = string { pattern = "http*://?*" }:doc("slurmrestd, such as http://head:6820; instead of the commands"),
     socket = string():doc("Unix socket of slurmrestd; instead of `url`"),
+    ca = string():doc("file with the certificate that slurmrestd's is signed by, where the system does not know it"),
     user = string():doc("user that slurmrestd acts for; the agent's files must be that user's"),
     token = string():doc("JWT of that user"),
     token_file = string():doc("file with that JWT, read anew for each request"),

@@ -53,6 +53,7 @@ local function ask(ctx, method, path, request)
   request.socket = config.socket
   request.headers = { ["X-SLURM-USER-NAME"] = config.user, ["X-SLURM-USER-TOKEN"] = jwt }
   request.timeout = host.seconds(config.timeout)
+  request.tls = config.ca and { ca_file = config.ca }
   local answer
   answer, err = host.http(request)
   if not answer then return nil, err end
