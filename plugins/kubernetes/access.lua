@@ -21,12 +21,12 @@ end
 -- A file that the kubeconfig names; relative ones lie beside it.
 local function read(path, folder)
   if string.sub(path, 1, 1) ~= "/" then path = folder .. path end
-  local text, err = host.read(path)
-  if not text then
-    return invalid("`" .. path .. "`, which the kubeconfig names, cannot be read: " .. err.message,
-      "name its folder in the setting `files` of plugin kubernetes, or put its text into the kubeconfig")
-  end
-  return text
+  -- It raises where the plugin may not read there, which is for the operator to mend.
+  local is_allowed, text, err = pcall(host.read, path)
+  if is_allowed and text then return text end
+  return invalid("`" .. path .. "`, which the kubeconfig names, cannot be read: "
+    .. (is_allowed and err.message or "the plugin may not read there"),
+    "name its folder in the setting `files`, or put its text into the kubeconfig")
 end
 
 -- `certificate-authority-data` holds base64, `certificate-authority` names a file.
@@ -56,7 +56,11 @@ local function ask(exec, cluster)
   local command = { name, env = { KUBERNETES_EXEC_INFO = host.json.encode(info) }, timeout = 60 }
   for _, argument in ipairs(exec.args or {}) do command[#command + 1] = tostring(argument) end
   for _, variable in ipairs(exec.env or {}) do command.env[variable.name] = variable.value end
-  local out, err = host.exec(command)
+  local is_allowed, out, err = pcall(host.exec, command)
+  if not is_allowed then
+    return invalid("the kubeconfig gets its credential from `" .. name .. "`, which the plugin may not run",
+      "it may run the programs that `lunaport plugin doc` lists under permissions; or give a token in `tokenFile`")
+  end
   if not out then
     err.hint = exec.installHint or err.hint
     return nil, err
@@ -157,7 +161,7 @@ local function connect(ctx)
     if not string.find(variable, "/.kube/", 1, true) or string.find(variable, ":", 1, true) then
       -- Another cluster than the one that people see must not be taken in its stead.
       return invalid("KUBECONFIG of the agent's environment names `" .. variable .. "`",
-        "name that one file in the setting `kubeconfig` of plugin kubernetes")
+        "name that one file in the setting `kubeconfig`")
     end
     return from_kubeconfig(ctx, variable)
   end

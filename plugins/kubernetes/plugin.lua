@@ -16,6 +16,8 @@ return driver {
     -- A kubeconfig may name any server; which one is the operator's to say.
     "http:*", "files", "read:$kubeconfig", "read:$files", "read:~/.kube/*",
     "read:/var/run/secrets/kubernetes.io/serviceaccount/*", "env:KUBERNETES_SERVICE_*", "env:KUBECONFIG",
+    -- Programs that a kubeconfig may get its credential from, and what these look for.
+    "env:AWS_*", "env:AZURE_*", "env:CLOUDSDK_*", "env:GOOGLE_APPLICATION_CREDENTIALS",
     "exec:aws", "exec:aws-iam-authenticator", "exec:gke-gcloud-auth-plugin", "exec:kubelogin",
     "exec:kubectl-oidc_login", "exec:doctl", "exec:tsh",
   },
