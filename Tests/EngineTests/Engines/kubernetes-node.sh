@@ -3,6 +3,10 @@
 
 node_state=$state/node
 node_address=10.250.0.1
+# shellcheck disable=SC2016 # for the shell in the image
+kaniko='for word in "$@"; do echo "flag $word"; done; cd /workspace && find . -type f | sort && cat Dockerfile
+grep -q fail-here Dockerfile && exit 1
+echo "sha256:$(sha256sum Dockerfile | cut -d" " -f1)" >/dev/termination-log'
 
 start_fake_node() {
   spawn "$state/fake-kubelet.pid" "$state/fake-kubelet.log" \
@@ -31,6 +35,9 @@ start_real_node() {
     localhost/local/pause:1 /bin/sh -c "trap 'exit 0' TERM INT; while :; do sleep 86400 & wait \$!; done" >/dev/null
   [ -s "$node_state/images/busy.tar" ] ||
     python3 "$engine_folder/mk-image.py" "$node_state/images/busy.tar" localhost/local/busy:latest >/dev/null
+  # Stands in for kaniko, which is not to be had here: tells what it was given, and what it would have pushed.
+  [ -s "$node_state/images/kaniko.tar" ] || python3 "$engine_folder/mk-image.py" "$node_state/images/kaniko.tar" \
+    localhost/local/kaniko:stand-in /bin/sh -c "$kaniko" kaniko >/dev/null
   # In a mount namespace of their own, their mounts vanish with them.
   spawn "$state/node.pid" "$state/node.log" unshare -m --propagation unchanged "$node_state/run.sh"
   wait_for 60 node_is_ready || die "the node is not ready; see $state/kubelet.log and $state/containerd.log"
