@@ -152,6 +152,7 @@ local function look(ctx, handles, fresh)
     if object then
       local pods_of = seen.pods[handle.namespace][handle.token] or {}
       rows[i], subjects[i] = status.row(object, pods_of, now, patience(ctx))
+      if logs.is_keeping(handle) then rows[i] = { state = "running", message = "is being stopped" } end
     else
       rows[i] = gone(handle)
     end

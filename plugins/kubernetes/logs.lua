@@ -14,8 +14,14 @@ local chunk_bytes = 256 * 1024
 -- The last words of what is being stopped: so many seconds before the order, and so many bytes, are kept.
 local last_seconds = 60
 local last_bytes = 512 * 1024
--- By name: runs whose last words are being kept.
+-- By name: how many calls keep the last words of a run now.
 local keeping = {}
+local kept = {
+  __close = function(mark)
+    local count = keeping[mark.name]
+    keeping[mark.name] = count > 1 and count - 1 or nil
+  end,
+}
 -- How long after its grace a container is waited for.
 local stop_patience_seconds = 10
 
@@ -55,7 +61,6 @@ end
 
 -- What `logs.keep` has kept of a pod whose log is gone.
 local function read_kept(handle, name, place, budget)
-  if keeping[handle.name] then return "", place end
   local text = host.files.read(last_file(handle, name)) or ""
   local bytes, position, is_all = reader.take(function(take) return take(text) ~= nil end, place.p, budget)
   return bytes, { p = position, r = place.r, e = is_all or nil }
@@ -155,9 +160,16 @@ function logs.read(ctx, handle, cursor, patience)
   return { bytes = bytes, cursor = after, done = done }
 end
 
+-- Whether a run's last words are still being kept: until then it is not over, though its pod has ended.
+function logs.is_keeping(handle)
+  return keeping[handle.name] ~= nil
+end
+
 -- Follows what is being stopped to its end, for once its pod is gone so is its log.
 function logs.keep(ctx, handle, pods, grace)
-  keeping[handle.name] = true
+  -- Undone also where the call is cancelled while it waits.
+  local _ <close> = setmetatable({ name = handle.name }, kept)
+  keeping[handle.name] = (keeping[handle.name] or 0) + 1
   for _, pod in ipairs(pods) do
     local name = container_of(pod)
     local parts, size = {}, 0
@@ -171,7 +183,6 @@ function logs.keep(ctx, handle, pods, grace)
     end)
     host.files.write(last_file(handle, pod.metadata.name), table.concat(parts))
   end
-  keeping[handle.name] = nil
 end
 
 function logs.forget(handle)
