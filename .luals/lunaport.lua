@@ -42,6 +42,7 @@
 ---@field api (integer)[] versions of the plugin API it speaks
 ---@field doc? string one line for people
 ---@field needs? (string)[] permissions it must have; none where left out
+---@field uses? (string)[] plugins whose Lua files it requires, as "docker/engine"
 ---@field config? any type of the operator's settings of this plugin: table { ... }
 ---@field provides (string)[] capabilities it has; absence means no
 ---@field resource any type of the resource document of its queues: table { ... }, or any()
@@ -54,6 +55,7 @@
 ---@field api (integer)[] versions of the plugin API it speaks
 ---@field doc? string one line for people
 ---@field needs? (string)[] permissions it must have; none where left out
+---@field uses? (string)[] plugins whose Lua files it requires, as "docker/engine"
 ---@field config? any type of the operator's settings of this plugin: table { ... }
 ---@field builds ("code"|"git"|"image")[] kinds of source it builds from
 ---@field targets (string)[] targets it builds for
@@ -64,6 +66,7 @@
 ---@field api (integer)[] versions of the plugin API it speaks
 ---@field doc? string one line for people
 ---@field needs? (string)[] permissions it must have; none where left out
+---@field uses? (string)[] plugins whose Lua files it requires, as "docker/engine"
 ---@field config? any type of the operator's settings of this plugin: table { ... }
 ---@field on ("queued"|"started"|"finished"|"failed"|"crashed"|"killed"|"retried")[] events it is called on
 

@@ -169,7 +169,7 @@ struct Resolver {
     if !queue.resource.secrets.isEmpty {
       add(.secrets, "the resource refers to secrets", declaration.key([.key("resource")]))
     }
-    var reader = PluginReader(folder: "")
+    var reader = PluginReader(folder: "", among: [])
     for (index, value) in (declared.fields["requires"]?.value.arrayValue ?? []).enumerated() {
       let path: Path = [.key("requires"), .index(index)]
       guard let name = value.stringValue else { continue }

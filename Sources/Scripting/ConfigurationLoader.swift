@@ -104,10 +104,10 @@ private struct Pass {
           "C0004", "the plugins folder `\(folder)` cannot be listed", help: "make it, or name another: --plugins DIR"))
       return
     }
-    for name in names { readPlugin("\(folder)/\(name)", shown: "\(shown)/\(name)", name: name) }
+    for name in names { readPlugin("\(folder)/\(name)", shown: "\(shown)/\(name)", name: name, among: names) }
   }
 
-  private mutating func readPlugin(_ folder: String, shown: String, name: String) {
+  private mutating func readPlugin(_ folder: String, shown: String, name: String, among names: [String]) {
     let path = "\(folder)/plugin.lua"
     guard SourceFile.exists(path) else {
       diagnostics.append(
@@ -135,7 +135,7 @@ private struct Pass {
       misplaced(declaration, belongs: "in the queues folder")
     }
     if plugins.count == 1 {
-      read(plugins[0], folder: folder, shown: shown, name: name)
+      read(plugins[0], folder: folder, shown: shown, name: name, among: names)
     } else if plugins.count > 1 {
       diagnostics.append(
         Diagnostic(
@@ -149,8 +149,11 @@ private struct Pass {
     }
   }
 
-  private mutating func read(_ declaration: Declaration, folder: String, shown: String, name: String) {
-    var pluginReader = PluginReader(folder: name)
+  private mutating func read(
+    _ declaration: Declaration, folder: String, shown: String, name: String, among names: [String]
+  ) {
+    var pluginReader = PluginReader(folder: name, among: names)
+    var uses: [String] = []
     var provides: Set<Capability>?
     switch declaration.word {
     case "driver":
@@ -158,14 +161,21 @@ private struct Pass {
       if let driver {
         configuration.drivers[driver.target] = driver
         provides = driver.provides
+        uses = driver.header.uses
       }
     case "builder":
-      if let builder = pluginReader.builder(declaration) { configuration.builders[builder.header.name] = builder }
+      if let builder = pluginReader.builder(declaration) {
+        configuration.builders[builder.header.name] = builder
+        uses = builder.header.uses
+      }
     default:
-      if let hook = pluginReader.hook(declaration) { configuration.hooks[hook.header.name] = hook }
+      if let hook = pluginReader.hook(declaration) {
+        configuration.hooks[hook.header.name] = hook
+        uses = hook.header.uses
+      }
     }
     diagnostics += pluginReader.diagnostics
-    let functions = PluginFunctions(kind: declaration.word, folder: folder, shown: shown)
+    let functions = PluginFunctions(kind: declaration.word, folder: folder, shown: shown, uses: uses)
     let (problems, source) = functions.check(declaration, provides: provides)
     if let source { configuration.sources[source.name] = source.text }
     diagnostics += problems

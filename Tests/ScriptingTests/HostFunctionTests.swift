@@ -206,6 +206,26 @@ import Testing
     }
   }
 
+  /// Its files run with what this plugin may do, and what they require lies beside them.
+  @Test func filesOfAPluginThatIsUsedAreRequiredByItsName() async throws {
+    let files = [
+      "../other/engine.lua": "local words = require 'words' return { say = words.say, path = function() "
+        + "return host.files.path('x') end }",
+      "../other/words.lua": "return { say = function() return 'other' end }", "words.lua": "return 'own'",
+    ]
+    let bed = try await PluginBed(
+      uses: ["other"], files: files,
+      """
+      local engine = require "other/engine"
+      if ... then return engine.path() end
+      return engine.say() .. require "words" .. tostring(engine == require "other/engine")
+      """)
+    #expect(try await bed.act() == "otherowntrue")
+    #expect(await bed.failure(true)?.message.contains("has no permission `files`") == true)
+    let stranger = try await PluginBed(files: files, "return require('other/engine').say()")
+    #expect(await stranger.failure()?.message.contains("`plugins/bed/other/engine.lua` is not there") == true)
+  }
+
   @Test func checkReadsRequiredFiles() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "split-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }

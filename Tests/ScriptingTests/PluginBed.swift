@@ -23,7 +23,7 @@ final class PluginBed: Sendable {
   ///   - act: body of the function that `act` calls with the context and its arguments.
   ///   - files: more files of the plugin's folder, by path.
   init(
-    needs: [String] = [], settings: Value = [:], environment: [String: String] = [:], files: [String: String] = [:],
+    needs: [String] = [], uses: [String] = [], settings: Value = [:], environment: [String: String] = [:], files: [String: String] = [:],
     _ act: String
   ) async throws {
     root = FileManager.default.temporaryDirectory.appending(path: "bed-\(UUID().uuidString)")
@@ -41,8 +41,8 @@ final class PluginBed: Sendable {
       processes: try Processes(root: root.appending(path: "held").path), data: data, owner: "tester00",
       environment: environment, now: { 1_000_000 }, log: { lines.add($0) })
     let header = PluginHeader(
-      name: "bed", version: "1.0.0", needs: try needs.map { try #require(Permission($0)) }, config: Schema(.any),
-      place: Place(file: "plugin.lua", line: 1))
+      name: "bed", version: "1.0.0", needs: try needs.map { try #require(Permission($0)) }, uses: uses,
+      config: Schema(.any), place: Place(file: "plugin.lua", line: 1))
     plugin = try await LuaPlugin(
       kind: "driver", header: header,
       source: SourceFile(

@@ -104,6 +104,9 @@ public enum Grammar {
     field(
       "needs", .list(Schema(.string(pattern: nil)), min: nil, max: nil),
       "permissions it must have; none where left out"),
+    field(
+      "uses", .list(Schema(.string(pattern: nil)), min: nil, max: nil),
+      "plugins whose Lua files it requires, as \"docker/engine\""),
     field("config", .any, "type of the operator's settings of this plugin: table { ... }"),
   ]
 

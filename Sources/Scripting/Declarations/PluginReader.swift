@@ -7,6 +7,8 @@ public struct PluginHeader: Sendable, Hashable {
   public var version: String
   public var doc: String?
   public var needs: [Permission]
+  /// Plugins whose Lua files it requires.
+  public var uses: [String]
   /// Type of the operator's settings.
   public var config: Schema
   public var place: Place
@@ -39,9 +41,14 @@ public struct HookDeclaration: Sendable, Hashable {
 struct PluginReader {
   /// Name of the plugin's folder.
   let folder: String
+  /// Names of all plugins' folders.
+  let plugins: [String]
   private(set) var diagnostics: [Diagnostic] = []
 
-  init(folder: String) { self.folder = folder }
+  init(folder: String, among plugins: [String]) {
+    self.folder = folder
+    self.plugins = plugins
+  }
 
   mutating func driver(_ declaration: Declaration) -> DriverDeclaration? {
     guard let (fields, header) = common(declaration, Grammar.driver) else { return nil }
@@ -120,7 +127,7 @@ struct PluginReader {
     }
     let header = PluginHeader(
       name: name, version: fields["version"]?.value.stringValue ?? "", doc: fields["doc"]?.value.stringValue,
-      needs: needs, config: config, place: declaration.place)
+      needs: needs, uses: uses(fields["uses"], declaration), config: config, place: declaration.place)
     return (fields, header)
   }
 
@@ -147,6 +154,22 @@ struct PluginReader {
       }
     }
     return found
+  }
+
+  private mutating func uses(_ node: Node?, _ declaration: Declaration) -> [String] {
+    let names = strings(node)
+    for (index, name) in names.enumerated() where name == folder || !plugins.contains(name) {
+      let near = closest(to: name, among: plugins.filter { $0 != folder })
+      diagnostics.append(
+        Diagnostic(
+          "P0113", name == folder ? "a plugin does not use itself" : "there is no plugin `\(name)` to use",
+          at: declaration.value([.key("uses"), .index(index)]),
+          label: name == folder ? nil : near.map { "did you mean `\($0)`?" },
+          help: name == folder
+            ? "its own files are required by their names alone" : "the plugins folder has: "
+              + plugins.filter { $0 != folder }.joined(separator: ", ")))
+    }
+    return names.filter { plugins.contains($0) }
   }
 
   private mutating func checkVersions(_ node: Node?, _ declaration: Declaration) {

@@ -470,6 +470,12 @@ extension DiagnosticCode {
       The operator's settings of a plugin are judged by the `config` type that the plugin declares.
       """),
     DiagnosticCode(
+      "P0113", "a plugin uses one that is not there",
+      """
+      `uses` names plugins whose Lua files this one requires, as `require "docker/engine"`. Each must be a
+      folder beside the plugin's own. The files run with the permissions of the plugin that requires them.
+      """),
+    DiagnosticCode(
       "Q0101", "the queue needs what its driver does not provide",
       """
       What a queue needs follows from its target, its `requires` and its config. This need cannot be met

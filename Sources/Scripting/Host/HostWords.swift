@@ -101,10 +101,14 @@ enum HostWords {
     let words = try state.evaluate(prelude, chunk: "=host", environment: base)
     guard words.count == 5 else { throw LuaError(.runtime, "the host's words are missing") }
     for (word, tag) in zip(words[2...], [failTag, listTag, nullTag]) { try state.setMetatable(word, of: tag) }
-    let environment = try state.environment(globals: [
-      "host": .reference(words[0]), "fail": .reference(words[1]), "require": .reference(modules.function(in: state)),
-    ])
-    modules.environment = environment
-    return environment
+    func environment(for modules: PluginModules) throws(LuaError) -> LuaEnvironment {
+      let environment = try state.environment(globals: [
+        "host": .reference(words[0]), "fail": .reference(words[1]), "require": .reference(modules.function(in: state)),
+      ])
+      modules.environment = environment
+      return environment
+    }
+    for other in modules.used.values { _ = try environment(for: other) }
+    return try environment(for: modules)
   }
 }

@@ -37,7 +37,8 @@ final class LuaPlugin: Sendable {
       let runner = try LuaRunner(sandbox: .run, limits: Self.limits)
       functions = try await runner.perform { state in
         let environment = try HostWords.environment(
-          of: state, modules: PluginModules(folder: folder, shown: shown), functions: host.make(in: state))
+          of: state, modules: PluginModules(folder: folder, shown: shown, uses: header.uses),
+          functions: host.make(in: state))
         guard let table = try state.evaluate(source.text, chunk: "@" + source.name, environment: environment).first
         else { return [:] }
         return state.functions(of: table)
