@@ -23,7 +23,8 @@ final class PluginBed: Sendable {
   ///   - act: body of the function that `act` calls with the context and its arguments.
   ///   - files: more files of the plugin's folder, by path.
   init(
-    needs: [String] = [], uses: [String] = [], settings: Value = [:], environment: [String: String] = [:], files: [String: String] = [:],
+    needs: [String] = [], uses: [String] = [], settings: Value = [:], environment: [String: String] = [:],
+    files: [String: String] = [:],
     _ act: String
   ) async throws {
     root = FileManager.default.temporaryDirectory.appending(path: "bed-\(UUID().uuidString)")

@@ -166,7 +166,8 @@ struct PluginReader {
           at: declaration.value([.key("uses"), .index(index)]),
           label: name == folder ? nil : near.map { "did you mean `\($0)`?" },
           help: name == folder
-            ? "its own files are required by their names alone" : "the plugins folder has: "
+            ? "its own files are required by their names alone"
+            : "the plugins folder has: "
               + plugins.filter { $0 != folder }.joined(separator: ", ")))
     }
     return names.filter { plugins.contains($0) }

@@ -59,7 +59,8 @@ struct PluginFunctions {
   /// Names of the functions of the table that the file returns; nil where it returns none.
   private func names(in file: SourceFile) throws(LuaError) -> Set<String>? {
     let state = try LuaState(sandbox: .run, limits: DeclarationReader.limits)
-    let environment = try HostWords.environment(of: state, modules: PluginModules(folder: folder, shown: shown, uses: uses))
+    let environment = try HostWords.environment(
+      of: state, modules: PluginModules(folder: folder, shown: shown, uses: uses))
     guard let result = try state.evaluate(file.text, chunk: "@" + file.name, environment: environment).first,
       state.kind(of: result) == .table
     else { return nil }

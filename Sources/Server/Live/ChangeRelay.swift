@@ -68,7 +68,9 @@ actor ChangeRelay {
     for change in batch {
       switch change {
       case .run(let run):
-        if run.to == .queued, run.from != run.to { arrivals[Arrival(queue: run.queue, needs: run.needs), default: 0] += 1 }
+        if run.to == .queued, run.from != run.to {
+          arrivals[Arrival(queue: run.queue, needs: run.needs), default: 0] += 1
+        }
         let queue = configuration.queues[run.queue]
         if run.from?.isLeased ?? false, !run.to.isLeased, queue?.concurrency != nil {
           freed[run.queue, default: 0] += 1
