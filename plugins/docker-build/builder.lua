@@ -1,8 +1,8 @@
 -- Images of code and git jobs, by the engine's own builder. An image is named after what went into it: one that is
 -- there is not built again.
 
-local engine = require "engine"
-local images = require "images"
+local engine = require "docker/engine"
+local images = require "docker/images"
 local recipe = require "recipe"
 
 local builder = {}

@@ -1,12 +1,12 @@
 -- Images built by kaniko in a Job of a Kubernetes cluster. The Job is named after what is built: whoever wants the same
 -- image waits for the same Job, also an agent that comes back to it.
 
-local access = require "access"
-local api = require "api"
-local logs = require "logs"
+local access = require "kubernetes/access"
+local api = require "kubernetes/api"
+local logs = require "kubernetes/logs"
 local manifest = require "manifest"
-local recipe = require "recipe"
-local status = require "status"
+local recipe = require "docker-build/recipe"
+local status = require "kubernetes/status"
 
 local builder = {}
 
