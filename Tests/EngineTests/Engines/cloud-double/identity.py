@@ -25,6 +25,8 @@ SIGNED = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request,\s*SignedHeaders=([^,]+),"
     r"\s*Signature=([0-9a-f]{64})"
 )
+# Google takes this audience whatever the key file's token_uri is; its own client library always sends it.
+AUDIENCE = "https://oauth2.googleapis.com/token"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
@@ -111,7 +113,7 @@ class Identity:
             raise denied("Invalid JWT Signature.") from None
         if claim.get("iss") != self.account["client_email"]:
             raise denied("Invalid issuer")
-        if claim.get("aud") != self.account["token_uri"]:
+        if claim.get("aud") not in (self.account["token_uri"], AUDIENCE):
             raise denied("Invalid audience")
         issued, until = claim.get("iat", 0), claim.get("exp", 0)
         if not (issued - 300 <= time.time() <= until) or until - issued > 3600:
