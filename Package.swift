@@ -94,7 +94,7 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests", dependencies: ["CLinux", "Client", "EndToEndTesting", "HTTP", "Model", "Processes"]),
     .testTarget(
-      name: "EngineTests", dependencies: ["Client", "EndToEndTesting", "Model", "Processes", "Scripting"],
+      name: "EngineTests", dependencies: ["Client", "EndToEndTesting", "HTTP", "Model", "Processes", "Scripting"],
       exclude: ["Engines"]),
   ],
   swiftLanguageModes: [.v6],

@@ -222,6 +222,109 @@
 ---@field memory? string|number|Hole memory at most, over all processes of the run
 ---@field shell? boolean|Hole run the command through /bin/sh
 
+---@class (exact) Resource.sagemaker.AlgorithmSpecification.MetricDefinitions
+---@field Name string|Hole
+---@field Regex string|Hole
+
+---@class (exact) Resource.sagemaker.AlgorithmSpecification
+---@field AlgorithmName? string|Hole
+---@field ContainerArguments? (string|Hole)[] where the run has no arguments
+---@field ContainerEntrypoint? (string|Hole)[] where the run names no entry point
+---@field EnableSageMakerMetricsTimeSeries? boolean|Hole
+---@field MetricDefinitions? Resource.sagemaker.AlgorithmSpecification.MetricDefinitions[]
+---@field TrainingImage? string|Hole the run's image, where left out
+---@field TrainingImageConfig? any
+---@field TrainingInputMode? "Pipe"|"File"|"FastFile"|Hole
+
+---@class (exact) Resource.sagemaker.CheckpointConfig
+---@field LocalPath? string|Hole
+---@field S3Uri string|Hole
+
+---@class (exact) Resource.sagemaker.InputDataConfig.DataSource.S3DataSource
+---@field AttributeNames? (string|Hole)[]
+---@field HubAccessConfig? any
+---@field InstanceGroupNames? (string|Hole)[]
+---@field ModelAccessConfig? any
+---@field S3DataDistributionType? "FullyReplicated"|"ShardedByS3Key"|Hole
+---@field S3DataType "ManifestFile"|"S3Prefix"|"AugmentedManifestFile"|"Converse"|Hole
+---@field S3Uri string|Hole
+
+---@class (exact) Resource.sagemaker.InputDataConfig.DataSource
+---@field DatasetSource? any
+---@field FileSystemDataSource? any
+---@field S3DataSource? Resource.sagemaker.InputDataConfig.DataSource.S3DataSource
+
+---@class (exact) Resource.sagemaker.InputDataConfig
+---@field ChannelName string|Hole
+---@field CompressionType? "None"|"Gzip"|Hole
+---@field ContentType? string|Hole
+---@field DataSource Resource.sagemaker.InputDataConfig.DataSource
+---@field InputMode? "Pipe"|"File"|"FastFile"|Hole
+---@field RecordWrapperType? "None"|"RecordIO"|Hole
+---@field ShuffleConfig? any
+
+---@class (exact) Resource.sagemaker.OutputDataConfig
+---@field CompressionType? "GZIP"|"NONE"|Hole
+---@field KmsKeyId? string|Hole
+---@field S3OutputPath string|Hole
+
+---@class (exact) Resource.sagemaker.ResourceConfig
+---@field InstanceCount? integer|Hole
+---@field InstanceGroups? any
+---@field InstancePlacementConfig? any
+---@field InstancePreferences? any
+---@field InstanceType? string|Hole
+---@field KeepAlivePeriodInSeconds? integer|Hole
+---@field TrainingPlanArn? string|Hole
+---@field VolumeKmsKeyId? string|Hole
+---@field VolumeSizeInGB? integer|Hole
+
+---@class (exact) Resource.sagemaker.RetryStrategy
+---@field MaximumRetryAttempts integer|Hole
+
+---@class (exact) Resource.sagemaker.StoppingCondition
+---@field MaxPendingTimeInSeconds? integer|Hole
+---@field MaxRuntimeInSeconds? integer|Hole
+---@field MaxWaitTimeInSeconds? integer|Hole
+
+---@class (exact) Resource.sagemaker.Tags
+---@field Key string|Hole
+---@field Value string|Hole
+
+---@class (exact) Resource.sagemaker.VpcConfig
+---@field SecurityGroupIds (string|Hole)[]
+---@field Subnets (string|Hole)[]
+
+---runs image jobs as training jobs of Amazon SageMaker
+---@class (exact) Resource.sagemaker
+---@field AlgorithmSpecification? Resource.sagemaker.AlgorithmSpecification image and command; both are the run's own where left out
+---@field CheckpointConfig? Resource.sagemaker.CheckpointConfig
+---@field DebugHookConfig? any
+---@field DebugRuleConfigurations? any
+---@field EnableInterContainerTrafficEncryption? boolean|Hole
+---@field EnableManagedSpotTraining? boolean|Hole needs MaxWaitTimeInSeconds, too
+---@field EnableNetworkIsolation? boolean|Hole
+---@field Environment? table<string, string|Hole|number|Hole|boolean|Hole> environment of the program, over the run's own
+---@field ExperimentConfig? any
+---@field HyperParameters? table<string, string|Hole|number|Hole|boolean|Hole> the service takes text; numbers become it
+---@field InfraCheckConfig? any
+---@field InputDataConfig? Resource.sagemaker.InputDataConfig[]
+---@field MlflowConfig? any
+---@field ModelPackageConfig? any
+---@field OutputDataConfig Resource.sagemaker.OutputDataConfig where the job's results go
+---@field ProfilerConfig? any
+---@field ProfilerRuleConfigurations? any
+---@field RemoteDebugConfig? any
+---@field ResourceConfig Resource.sagemaker.ResourceConfig machines of the job
+---@field RetryStrategy? Resource.sagemaker.RetryStrategy
+---@field RoleArn string|Hole role that the job runs as
+---@field ServerlessJobConfig? any
+---@field SessionChainingConfig? any
+---@field StoppingCondition Resource.sagemaker.StoppingCondition when SageMaker ends the job by itself
+---@field Tags? Resource.sagemaker.Tags[]
+---@field TensorBoardOutputConfig? any
+---@field VpcConfig? Resource.sagemaker.VpcConfig
+
 ---runs jobs on a Slurm cluster
 ---@class (exact) Resource.slurm
 ---@field account? string|Hole account that is charged
@@ -257,6 +360,70 @@
 ---@field requeue? boolean|Hole Slurm itself runs it again after preemption and failed nodes; else that is told, for the queue's `retry`
 ---@field reservation? string|Hole reservation
 ---@field time? string|number|Hole time limit in Slurm; left out, the run's timeout and a minute
+
+---@class (exact) Resource.vertex.baseOutputDirectory
+---@field outputUriPrefix string|Hole
+
+---@class (exact) Resource.vertex.encryptionSpec
+---@field kmsKeyName string|Hole
+
+---@class (exact) Resource.vertex.scheduling
+---@field disableRetries? boolean|Hole
+---@field maxWaitDuration? string|Hole
+---@field restartJobOnWorkerRestart? boolean|Hole
+---@field strategy? "ON_DEMAND"|"LOW_COST"|"STANDARD"|"SPOT"|"FLEX_START"|Hole
+---@field timeout? string|Hole
+
+---@class (exact) Resource.vertex.workerPoolSpecs.containerSpec.env
+---@field name string|Hole
+---@field value string|Hole
+
+---@class (exact) Resource.vertex.workerPoolSpecs.containerSpec
+---@field args? (string|Hole)[] where the run has no arguments
+---@field command? (string|Hole)[] where the run names no entry point
+---@field env? Resource.vertex.workerPoolSpecs.containerSpec.env[] over the run's own
+---@field imageUri? string|Hole the run's image, where left out
+
+---@class (exact) Resource.vertex.workerPoolSpecs.diskSpec
+---@field bootDiskSizeGb? integer|Hole
+---@field bootDiskType? string|Hole
+
+---@class (exact) Resource.vertex.workerPoolSpecs.machineSpec
+---@field acceleratorCount? integer|Hole
+---@field acceleratorType? string|Hole
+---@field gpuPartitionSize? string|Hole
+---@field machineType? string|Hole
+---@field reservationAffinity? any
+---@field tpuTopology? string|Hole
+
+---@class (exact) Resource.vertex.workerPoolSpecs
+---@field containerSpec? Resource.vertex.workerPoolSpecs.containerSpec
+---@field diskSpec? Resource.vertex.workerPoolSpecs.diskSpec
+---@field lustreMounts? any
+---@field machineSpec? Resource.vertex.workerPoolSpecs.machineSpec
+---@field nfsMounts? any
+---@field pythonPackageSpec? any instead of a container; the run's image is not used then
+---@field replicaCount? integer|Hole
+
+---runs image jobs as custom jobs of Google Vertex AI
+---@class (exact) Resource.vertex
+---@field baseOutputDirectory? Resource.vertex.baseOutputDirectory
+---@field enableDashboardAccess? boolean|Hole
+---@field enableWebAccess? boolean|Hole
+---@field encryptionSpec? Resource.vertex.encryptionSpec
+---@field experiment? string|Hole
+---@field experimentRun? string|Hole
+---@field labels? table<string, string|Hole> labels of the job, beside those of the run
+---@field models? (string|Hole)[]
+---@field network? string|Hole
+---@field persistentResourceId? string|Hole
+---@field protectedArtifactLocationId? string|Hole
+---@field pscInterfaceConfig? any
+---@field reservedIpRanges? (string|Hole)[]
+---@field scheduling? Resource.vertex.scheduling
+---@field serviceAccount? string|Hole who the job is
+---@field tensorboard? string|Hole
+---@field workerPoolSpecs Resource.vertex.workerPoolSpecs[] machines and containers; the first pool is the chief
 
 ---@alias Capability "source.image"|"source.code"|"source.git"|"stop"|"signal"|"logs.tail"|"stats"|"exec"|"list"|"watch"|"gpu"|"array"|"nodes"|"preempt.detect"|"secrets"|"limit.memory"|"limit.cpu"
 ---@alias Permission "exec:NAME"|"process"|"files"|"env:NAME"|"http:HOST"|"socket:PATH"|"read:PATH"|string

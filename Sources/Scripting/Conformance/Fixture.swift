@@ -36,6 +36,8 @@ public struct Fixture: Sendable {
   /// For targets that run no programs: what is laid over `resource` for each kind of program, with `${...}` filled from
   /// that program. A kind that is not here is not tried.
   public var programs: [String: Value]?
+  /// The target keeps lines, and not where the last one was cut off: output has a line end behind it, always.
+  public var keepsLines = false
 
   /// What is tried where a plugin has no fixture: shell scripts in a folder.
   public init() {}
@@ -47,7 +49,9 @@ public struct FixtureFailure: Error, Sendable, Hashable {
 }
 
 extension Fixture {
-  private static let keys = ["image", "shell", "resource", "memory", "pending", "secrets", "broken", "programs"]
+  private static let keys = [
+    "image", "shell", "resource", "memory", "pending", "secrets", "broken", "programs", "lines",
+  ]
   /// Where a driver takes variables as most do, in a table `env` of its resource.
   private static let usualSecrets: Value = ["env": ["SUITE_SECRET": ["$secret": "suite"]]]
 
@@ -87,6 +91,7 @@ extension Fixture {
     pending = Self.table(fields["pending"])
     secrets = fields["secrets"] == true ? Self.usualSecrets : Self.table(fields["secrets"])
     programs = fields["programs"]?.objectValue
+    keepsLines = fields["lines"] == true
     for item in fields["broken"]?.arrayValue ?? [] {
       let one = Broken(
         name: item["name"]?.stringValue ?? "", resource: Self.table(item["resource"]) ?? [:],

@@ -24,8 +24,8 @@ engine_start() {
   spawn "$state/double.pid" "$state/double.log" "$venv/bin/python" -B "$engine_folder/cloud-double/double.py" "$port" "$state"
   wait_for 30 answers || die "the double does not answer; see $state/double.log"
   # The keys are for this loopback double alone; it made them itself.
-  printf '{"settings": {"sagemaker": {"region": "us-east-1", "endpoint": "%s", "logs_endpoint": "%s", "log_settle": "1s"}, ' "$url" "$url"
-  printf '"vertex": {"location": "us-central1", "endpoint": "%s", "logs_endpoint": "%s", "key_file": "%s", "log_settle": "1s"}}, ' \
+  printf '{"settings": {"sagemaker": {"region": "us-east-1", "endpoint": "%s", "logs_endpoint": "%s", "log_settle": "1s", "log_requests": 6000}, ' "$url" "$url"
+  printf '"vertex": {"location": "us-central1", "endpoint": "%s", "logs_endpoint": "%s", "key_file": "%s", "log_settle": "1s", "log_requests": 6000}}, ' \
     "$url" "$url" "$state/service-account.json"
   printf '"env": {"AWS_ACCESS_KEY_ID": "%s", "AWS_SECRET_ACCESS_KEY": "%s", "LUNAPORT_CLOUD": "%s"}}\n' \
     "$(aws access_key_id)" "$(aws secret_access_key)" "$url"

@@ -8,8 +8,9 @@ It proves that requests are well formed and signed. It does not prove quotas, pe
 the exact texts and codes of errors.
 
 For tests: POST /_double/fault {"count": 2, "status": 429|500|"drop"|"slow"|"expired", "match": "CreateTrainingJob",
-"when": "before"|"after", "code": ..., "message": ...} makes requests fail, after the effect too; POST /_double/lifetime {"seconds": 3};
-POST /_double/expire_log_tokens; GET and DELETE /_double/requests; GET /_double/jobs."""
+"when": "before"|"after", "code": ..., "skip": 1} makes requests fail, after the effect too; POST /_double/lifetime
+{"seconds": 3}, /_double/expire_log_tokens, /_double/forget_tokens; GET and DELETE /_double/requests; GET
+/_double/jobs."""
 
 import json
 import re
@@ -45,6 +46,9 @@ class Double:
             self.seen.append(request)
             text = f"{request['target']} {request['method']} {request['path']}"
             if self.fault["count"] <= 0 or not re.search(self.fault.get("match", ""), text):
+                return None
+            if self.fault.get("skip", 0) > 0:
+                self.fault["skip"] -= 1
                 return None
             self.fault["count"] -= 1
             return dict(self.fault)
@@ -109,7 +113,8 @@ class Handler(BaseHTTPRequestHandler):
             if fault and fault.get("when") == "after":
                 self.break_down(fault)
             self.reply(200, answer, AWS_TYPE if target else "application/json")
-        except ConnectionAbortedError:
+        except ConnectionError:
+            # A fault that drops the connection, or a client that has gone.
             self.close_connection = True
             self.connection.close()
         except Refusal as refusal:
@@ -126,7 +131,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault["status"] == "expired":
             raise Refusal(400, "ExpiredTokenException", "The security token included in the request is expired")
         code = fault.get("code") or ("ThrottlingException" if fault["status"] == 429 else "InternalFailure")
-        raise Refusal(fault["status"], code, fault.get("message", "injected"))
+        raise Refusal(fault["status"], code, "injected")
 
     def answer(self, url, body, target):
         if target:

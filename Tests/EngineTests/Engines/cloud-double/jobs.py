@@ -24,10 +24,10 @@ class Job:
         )
         with open(f"{folder}/task.json") as file:
             self.task = json.load(file)
-        self.events, self.offset, self.lock = [], 0, threading.Lock()
+        self.events, self.printed, self.offset, self.lock = [], [], 0, threading.Lock()
 
     def read(self):
-        """All events so far, in order."""
+        """All that has happened so far, in order, but for what was printed."""
         with self.lock:
             try:
                 with open(f"{self.folder}/events", "rb") as file:
@@ -36,7 +36,12 @@ class Job:
                         if not line.endswith(b"\n"):
                             break
                         self.offset += len(line)
-                        self.events.append(json.loads(line))
+                        event = json.loads(line)
+                        if "line" in event:
+                            number = len(self.printed)
+                            self.printed.append((event["at"], number, event["replica"], event["line"]))
+                        else:
+                            self.events.append(event)
             except FileNotFoundError:
                 pass
             return list(self.events)
@@ -50,15 +55,16 @@ class Job:
     def lines(self, replica=None):
         """(seconds, number, replica, text) of what has become visible. DOUBLE_LOG_DELAY makes all of it late,
         DOUBLE_LOG_LATE every third line later than the ones that follow it."""
+        self.read()
         environment = self.task["replicas"][0]["env"]
         delay, late = float(environment.get("DOUBLE_LOG_DELAY", 0)), float(environment.get("DOUBLE_LOG_LATE", 0))
-        found = [event for event in self.read() if "line" in event]
-        return [
-            (event["at"], number, event["replica"], event["line"])
-            for number, event in enumerate(found)
-            if replica in (None, event["replica"])
-            and time.time() >= event["at"] + delay + (late if number % 3 == 0 else 0)
-        ]
+        found = self.printed
+        if len(self.task["replicas"]) > 1 and replica is not None:
+            found = [line for line in found if line[2] == replica]
+        if delay == 0 and late == 0:
+            return found
+        now = time.time()
+        return [line for line in found if now >= line[0] + delay + (late if line[1] % 3 == 0 else 0)]
 
     def is_stopping(self):
         return os.path.exists(f"{self.folder}/stop")

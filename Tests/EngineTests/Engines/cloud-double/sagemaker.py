@@ -1,5 +1,6 @@
 """SageMaker's training jobs and the part of CloudWatch Logs that reads them."""
 
+import bisect
 import time
 
 from contracts import MODELS, Refusal, check_aws, invalid
@@ -39,7 +40,8 @@ class SageMaker:
         self.operations = {
             "sagemaker": {
                 "CreateTrainingJob": self.create, "DescribeTrainingJob": lambda query: describe(self.job(query)),
-                "StopTrainingJob": self.stop, "ListTrainingJobs": self.list, "ListTags": self.tags
+                "StopTrainingJob": self.stop, "ListTrainingJobs": self.list, "ListTags": self.tags,
+                "DeleteTrainingJob": self.delete
             },
             "logs": {"DescribeLogStreams": self.streams, "GetLogEvents": self.read},
         }
@@ -96,6 +98,13 @@ class SageMaker:
         job.stop()
         return {}
 
+    def delete(self, query):
+        job = self.job(query)
+        if describe(job)["TrainingJobStatus"] in ("InProgress", "Stopping"):
+            raise Refusal(400, "ResourceInUse", "The training job is not in a terminal state")
+        self.jobs.remove(job.name)
+        return {}
+
     def list(self, query):
         found = []
         for job in self.jobs.all():
@@ -134,15 +143,16 @@ class SageMaker:
         if not lines:
             raise Refusal(400, "ResourceNotFoundException", "The specified log stream does not exist.")
         most = query.get("limit", 10000)
-        lines = [line for line in lines if int(line[0] * 1000) >= query.get("startTime", 0)]
-        offset = 0 if query.get("startFromHead") else max(0, len(lines) - most)
-        begin = query.get("startTime", 0)
+        begin, offset = query.get("startTime", 0), 0
         if "nextToken" in query:
             kind, age, begin, offset = query["nextToken"].split("/")
             if kind != "f" or int(age) != self.token_age:
                 raise Refusal(400, "InvalidParameterException", "The specified nextToken is invalid.")
             begin, offset = int(begin), int(offset)
-            lines = [line for line in job.lines(int(host.split("-")[1]) - 1) if int(line[0] * 1000) >= begin]
+        first = bisect.bisect_left(lines, begin, key=lambda line: int(line[0] * 1000))
+        lines = lines[first:]
+        if "nextToken" not in query and not query.get("startFromHead"):
+            offset = max(0, len(lines) - most)
         # An empty line is no event of CloudWatch's: its messages have one character at least.
         events = [
             {"timestamp": int(at * 1000), "message": text or " ", "ingestionTime": int(at * 1000)}

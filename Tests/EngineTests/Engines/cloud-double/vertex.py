@@ -1,5 +1,6 @@
 """Vertex AI's custom jobs, and entries:list of Cloud Logging."""
 
+import bisect
 import datetime
 import json
 import re
@@ -45,6 +46,8 @@ class Vertex:
             job = self.jobs.get(f"{parent}/customJobs/{number}")
             if not job:
                 raise Refusal(404, "NOT_FOUND", f"The CustomJob does not exist: {parent}/customJobs/{number}")
+            if body and json.loads(body) != {}:
+                raise Refusal(400, "INVALID_ARGUMENT", "Invalid JSON payload received.")
             return self.act(method, parent, job, verb, query)
         if method == "POST":
             check_query("create", query)
@@ -129,19 +132,19 @@ class Vertex:
         after = re.search(r'timestamp>="([^"]+)"', given)
         before = re.search(r'timestamp<"([^"]+)"', given)
         job = next((job for job in self.jobs.all() if number and job.name.endswith("/" + number[1])), None)
-        found = []
-        for at, order, replica, text in job.lines() if job else []:
-            moment = stamp(at)
-            if (not after or moment >= after[1]) and (not before or moment < before[1]):
-                found.append({
-                    "timestamp": moment, "insertId": f"{order:08d}", "jsonPayload": {"message": text},
-                    "resource": {"type": "ml_job", "labels": {
-                        "job_id": number[1], "task_name": f"workerpool0-{replica}", "project_id": PROJECT}},
-                    "logName": f"projects/{PROJECT}/logs/workerpool0-{replica}", "severity": "INFO",
-                })
-        found.sort(key=lambda entry: (entry["timestamp"], entry["insertId"]))
+        # Lines are in the order of their times; a text is made of those alone that are asked for.
+        lines = job.lines() if job else []
+        first = bisect.bisect_left(lines, seconds(after[1]) - 1, key=lambda line: line[0]) if after else 0
         start, most = int(doc.get("pageToken") or 0), doc.get("pageSize", 50)
-        result = {"entries": found[start:start + most]}
+        found = []
+        for at, order, replica, text in lines[first:]:
+            moment = stamp(at)
+            if after and moment < padded(after[1]):
+                continue
+            if before and moment >= padded(before[1]) or len(found) > start + most:
+                break
+            found.append((moment, order, replica, text))
+        result = {"entries": [entry(number[1], *line) for line in found[start:start + most]]}
         if start + most < len(found):
             result["nextPageToken"] = str(start + most)
         return result
@@ -161,9 +164,27 @@ def answer(job):
     return doc
 
 
+def entry(number, moment, order, replica, text):
+    task = f"workerpool0-{replica}"
+    labels = {"job_id": number, "task_name": task, "project_id": PROJECT}
+    return {
+        "timestamp": moment, "insertId": f"{order:08d}", "jsonPayload": {"message": text}, "severity": "INFO",
+        "resource": {"type": "ml_job", "labels": labels}, "logName": f"projects/{PROJECT}/logs/{task}"
+    }
+
+
 def stamp(seconds):
     moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def padded(text):
+    """A time of a filter, which may have nanoseconds or whole seconds, as `stamp` writes it."""
+    return f"{text[:19]}.{(text[20:-1] + '000000')[:6]}Z"
+
+
+def seconds(text):
+    return datetime.datetime.fromisoformat(padded(text)[:-1] + "+00:00").timestamp()
 
 
 def describe(job):
