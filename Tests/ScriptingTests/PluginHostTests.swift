@@ -13,10 +13,12 @@ struct PluginHostTests {
     let host: PluginHost
     let configuration: Configuration
 
-    init(plugins: String = GoldenTests.repository.appending(path: "plugins").path) throws {
+    init(
+      plugins: String = GoldenTests.repository.appending(path: "plugins").path, settings: [String: Value] = [:]
+    ) throws {
       root = FileManager.default.temporaryDirectory.appending(path: "plugins-\(UUID().uuidString)")
       host = PluginHost(
-        plugins: plugins, data: root.appending(path: "data").path, owner: "tester00",
+        plugins: plugins, data: root.appending(path: "data").path, owner: "tester00", settings: settings,
         processes: try Processes(root: root.appending(path: "held").path),
         environment: ProcessInfo.processInfo.environment, now: { Date().timeIntervalSince1970 }, log: { _ in })
       configuration = ConfigurationLoader(queues: nil, plugins: plugins).load()
