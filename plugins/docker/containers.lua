@@ -146,9 +146,9 @@ local function how_it_ended(seen, podman)
   elseif not stopped[seen.Id] and engine.was_away(host.time.parse(state.FinishedAt) or 0) then
     -- An engine that comes back ends what runs without it: nothing that the program did.
     if cut_off then
-      return { state = "lost", native = state.Status, message = "the engine ended it when it came back from a stop" }
+      return { state = "lost", native = state.Status, message = "its engine went away, and ended it on coming back" }
     end
-    row.message = "it ended when the engine had gone away and come back"
+    row.message = "it ended when its engine had gone away and come back"
   elseif podman and code == 137 and limit > 0 and not stopped[seen.Id] then
     row.message = "killed, perhaps for want of memory: its limit is " .. limit .. " MiB; the engine does not say"
   end
