@@ -25,6 +25,9 @@ struct Engine: Sendable, CustomTestStringConvertible {
   /// All whose driver and script are in the repository.
   static let all = [
     Engine(name: "docker", script: "docker", plugin: "docker", skips: ["pending"], outlived: false),
+    Engine(
+      name: "docker over TLS", script: "docker", plugin: "docker", settings: "settings_tls", skips: ["pending"],
+      outlived: false),
     Engine(name: "podman", script: "podman", plugin: "docker", fixture: "podman", skips: ["memory", "pending"]),
     Engine(name: "kubernetes", script: "kubernetes", plugin: "kubernetes", skips: ["signal", "stats"]),
     Engine(name: "slurm", script: "slurm", plugin: "slurm", skips: ["watch"]),

@@ -48,7 +48,10 @@ struct Permits: Sendable {
     }
     guard let setting = settings[name]?.stringValue, !setting.isEmpty else { return false }
     switch permission.kind {
-    case .http: return HTTPAddress(setting.contains("://") ? setting : "http://" + setting)?.host == subject
+    case .http:
+      // The host counts, whatever the target calls its scheme: Docker says `tcp://`.
+      let rest = setting.firstRange(of: "://").map { setting[$0.upperBound...] } ?? setting[...]
+      return HTTPAddress("http://" + rest)?.host == subject
     case .socket: return subject == Permits.socketPath(setting)
     case .read:
       var path = expanded(setting)
