@@ -21,17 +21,24 @@ struct Far: Sendable {
   }
 
   func prepare() async throws {
-    try bench.write(
-      "queues/far.lua",
-      "queue \"far\" { target = \"\(engine.plugin)\", resource = \(Self.lua(fixture.resource)) }\n")
+    try bench.write("queues/far.lua", Self.queue("far", on: engine.plugin, fixture.resource))
     _ = try await bench.serve()
-    guard let image = fixture.image else {
+    try await Self.job("work", of: fixture, bench)
+  }
+
+  static func queue(_ name: String, on target: String, _ resource: Value) -> String {
+    "queue \"\(name)\" { target = \"\(target)\", resource = \(lua(resource)) }\n"
+  }
+
+  /// A job whose argument is a shell script; without a fixture one of local processes.
+  static func job(_ name: String, of fixture: Fixture?, _ bench: Bench) async throws {
+    guard let fixture, let image = fixture.image else {
       // The script comes as an argument, as it does to an image.
-      return try await bench.job("work", "exec /bin/sh -c \"$1\"")
+      return try await bench.job(name, "exec /bin/sh -c \"$1\"")
     }
     let source = Source(kind: .image, image: try ImageReference(image), entryPoint: fixture.shell)
     _ = try await bench.client.createJob(
-      JobRequest(entity: nil, project: "p", name: "work", source: source, inputs: nil, aliases: nil))
+      JobRequest(entity: nil, project: "p", name: name, source: source, inputs: nil, aliases: nil))
   }
 
   /// Starts a run of a shell script; gives its id.

@@ -1,0 +1,50 @@
+import Foundation
+import Model
+import Testing
+
+@testable import Scripting
+
+/// Queues and resources in the documentation are such as people may copy: they pass `check` with the plugins that ship.
+struct DocumentationTests {
+  private static let repository = GoldenTests.repository
+  private static let pages: [String] = {
+    let folder = "Sources/Scripting/Scripting.docc"
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: repository.appending(path: folder).path)) ?? []
+    return names.filter { $0.hasSuffix(".md") && $0 != "Reference.md" }.sorted().map { "\(folder)/\($0)" }
+      + ["README.md"]
+  }()
+
+  /// Blocks of Lua that declare queues or resources, with a file for each and the resources of the blocks before it.
+  private static func files(of page: String) throws -> [SourceFile] {
+    let text = try String(contentsOf: repository.appending(path: page), encoding: .utf8)
+    var files: [SourceFile] = []
+    var shared = ""
+    for (number, part) in text.components(separatedBy: "```lua\n").dropFirst().enumerated() {
+      let block = part.components(separatedBy: "```")[0]
+      let first = block.split(separator: "\n").first { !$0.hasPrefix("--") } ?? ""
+      guard first.hasPrefix("queue \"") || first.hasPrefix("resource \"") else { continue }
+      let name = "\(page) block \(number + 1)"
+      files.append(SourceFile(path: name, name: name, text: shared + block))
+      // What a page has declared, its later examples may extend.
+      if !block.contains("\nqueue \""), !block.hasPrefix("queue \"") { shared += block + "\n" }
+    }
+    return files
+  }
+
+  @Test(arguments: pages) func examplesPassTheCheck(page: String) throws {
+    let loader = ConfigurationLoader(queues: nil, plugins: Self.repository.appending(path: "plugins").path)
+    for file in try Self.files(of: page) {
+      let problems = loader.load(adding: [file]).diagnostics
+      #expect(problems.isEmpty, "\(file.name): \(problems.map { "\($0.code) \($0.message)" })\n\(file.text)")
+    }
+  }
+
+  @Test(arguments: ["docker", "kubernetes", "process", "sagemaker", "slurm", "vertex"])
+  func everyTargetHasThreeExamples(target: String) throws {
+    let loader = ConfigurationLoader(queues: nil, plugins: Self.repository.appending(path: "plugins").path)
+    let queues = try Self.pages.flatMap { page in
+      try Self.files(of: page).flatMap { loader.load(adding: [$0]).queues.values.filter { $0.target == target } }
+    }
+    #expect(queues.count >= 3, "\(target) has \(queues.count)")
+  }
+}
