@@ -29,17 +29,20 @@ let package = Package(
     .target(name: "YAML", dependencies: ["CYAML", "Model"]),
     .target(name: "Storage", dependencies: ["CSQLite", "Hashing", "Model"]),
     .target(name: "Client", dependencies: ["CCurl", "HTTP", "Model"]),
+    .target(name: "Git", dependencies: ["Model", "Processes"]),
     .target(name: "Snapshot", dependencies: ["Hashing", "Model"]),
     .target(
       name: "Server", dependencies: ["CLinux", "CMicroHTTPD", "HTTP", "Hashing", "Model", "Scripting", "Storage"]),
     .target(name: "Processes", dependencies: ["CLinux"]),
-    .target(name: "Agent", dependencies: ["CLinux", "Client", "HTTP", "Hashing", "Model", "Processes", "Scripting"]),
+    .target(
+      name: "Agent", dependencies: ["CLinux", "Client", "Git", "HTTP", "Hashing", "Model", "Processes", "Scripting"]),
     .executableTarget(
       name: "benchmark-store", dependencies: ["Model", "Storage"], path: "Sources/Benchmarks/Store"),
     .executableTarget(
       name: "lunaport",
       dependencies: [
-        "Agent", "Arguments", "Client", "Hashing", "Model", "Processes", "Scripting", "Server", "Snapshot", "Storage",
+        "Agent", "Arguments", "Client", "Git", "Hashing", "Model", "Processes", "Scripting", "Server", "Snapshot",
+        "Storage",
       ]),
     // Without a C library and static, so that it starts in a quarter of the time: see Sources/shim/system.h.
     .executableTarget(
@@ -75,6 +78,9 @@ let package = Package(
       exclude: ["Schemas"]),
     .target(name: "ClientTesting", path: "Tests/ClientTesting"),
     .testTarget(name: "ClientTests", dependencies: ["Client", "ClientTesting", "HTTP", "Hashing"]),
+    .target(
+      name: "GitTesting", dependencies: ["Processes"], path: "Tests/GitTesting", exclude: ["server.py"]),
+    .testTarget(name: "GitTests", dependencies: ["Git", "GitTesting", "Model", "Processes"]),
     .testTarget(name: "SnapshotTests", dependencies: ["Snapshot"]),
     .testTarget(
       name: "ServerTests", dependencies: ["Server", "Client", "HTTP", "Hashing", "Model", "Scripting", "Storage"],
@@ -85,8 +91,9 @@ let package = Package(
     .executableTarget(
       name: "agent-fixture", dependencies: ["Agent", "AgentTesting", "Processes"], path: "Tests/AgentFixture"),
     .testTarget(
-      name: "AgentTests", dependencies: ["Agent", "AgentTesting", "Hashing", "Model", "Processes", "Scripting"]),
-    .testTarget(name: "CommandTests", dependencies: ["lunaport"], exclude: ["Golden"]),
+      name: "AgentTests",
+      dependencies: ["Agent", "AgentTesting", "GitTesting", "Hashing", "Model", "Processes", "Scripting"]),
+    .testTarget(name: "CommandTests", dependencies: ["GitTesting", "lunaport"], exclude: ["Golden"]),
     // A server, agents and the command line as programs of their own, for tests that look at all of it.
     .target(
       name: "EndToEndTesting", dependencies: ["CLinux", "Client", "HTTP", "Model", "Processes"],

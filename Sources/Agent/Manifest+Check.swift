@@ -4,9 +4,17 @@ extension Manifest {
   /// Files and links of a source at most; more is a mistake, and would fill the agent's disk with inodes.
   static let entriesMax = 200_000
 
-  /// Why this manifest must not be unpacked, or nil where it may. It came from outside: no path of it may lead out of
-  /// the folder, by itself or by a link.
+  /// Why this manifest must not be unpacked, or nil where it may.
   var problem: String? {
+    if let problem = pathProblem { return problem }
+    let file = files.first { file in
+      file.link == nil && (file.sha256.utf8.count != 64 || !file.sha256.utf8.allSatisfy { Manifest.isHex($0) })
+    }
+    return file.map { "its file `\($0.path)` has no hash" }
+  }
+
+  /// It came from outside: no path of it may lead out of the folder, by itself or by a link.
+  var pathProblem: String? {
     if files.count > Manifest.entriesMax { return "it has more than \(Manifest.entriesMax) files" }
     var links: Set<[Substring]> = []
     var paths: Set<[Substring]> = []
@@ -18,8 +26,6 @@ extension Manifest {
           return "its link `\(file.path)` leads out of the folder, to `\(target)`"
         }
         links.insert(parts)
-      } else if file.sha256.utf8.count != 64 || !file.sha256.utf8.allSatisfy({ Manifest.isHex($0) }) {
-        return "its file `\(file.path)` has no hash"
       }
     }
     // Nothing may be put below a link or a file: it would be written to where the link leads.

@@ -31,14 +31,9 @@ struct Preparation: Sendable {
       fenced: lease.spec.retriesLost)
     if source.kind == .image {
       request.image = source.image?.pinned
-      request.environment = Program.environment(lease, configFile: nil)
       request.environment = try environmentElsewhere()
     } else {
-      guard source.kind == .code, let digest = source.manifest else {
-        throw .ended(
-          Ending(.failed, .start, message: "this agent cannot fetch the source of a \(source.kind.rawValue) job"))
-      }
-      try await unpack(digest, &request)
+      try await unpack(source, &request)
     }
     do throws(Program.MacroFailure) {
       request.resource = try Program.fill(
@@ -55,11 +50,12 @@ struct Preparation: Sendable {
   }
 
   /// Gives the attempt its folder, its environment or image, and its command.
-  private func unpack(_ digest: String, _ request: inout PlanRequest) async throws(Attempt.Halt) {
-    if await !shop.sources.has(digest) {
-      shop.reporter.send(attempt.update(.building, "fetching the source"))
+  private func unpack(_ source: Source, _ request: inout PlanRequest) async throws(Attempt.Halt) {
+    if await !shop.sources.has(source) {
+      let what = source.git.map { "\($0.commit.prefix(12)) of \($0.url)" } ?? "the source"
+      shop.reporter.send(attempt.update(.building, "fetching \(what)"))
     }
-    let (folder, manifest) = try await take(digest)
+    let (folder, manifest, notes) = try await take(source)
     var result = BuildResult()
     // An image has the files too, and is entered by the same rules.
     let entryPoint = Program.command(lease.spec.entryPoint, in: folder, prefix: nil, path: nil)
@@ -76,8 +72,12 @@ struct Preparation: Sendable {
       }
       if !target.takesFolders || lease.spec.source.needsEnvironment { result = try await build(folder) }
     } catch { halt = error }
-    await shop.sources.release(digest)
+    await shop.sources.release(source)
     if let halt { throw halt }
+    if let notes, !notes.isEmpty {
+      try? Disk.makeFolder(attempt.work)
+      attempt.output.print(Array("[\(notes)]\n".utf8))
+    }
     request.prefix = result.prefix
     request.image = result.image
     guard let own = request.folder else {
@@ -107,11 +107,13 @@ struct Preparation: Sendable {
   }
 
   /// Gets the source, for as long as only the network is in the way.
-  private func take(_ digest: String) async throws(Attempt.Halt) -> (folder: String, manifest: Manifest) {
+  private func take(
+    _ source: Source
+  ) async throws(Attempt.Halt) -> (folder: String, manifest: Manifest, notes: String?) {
     var backoff = Backoff(least: 0.5, most: 10)
     while true {
       do throws(SourceFailure) {
-        return try await shop.sources.take(digest)
+        return try await shop.sources.take(source)
       } catch {
         try attempt.heed()
         guard error.isPassing else { throw .ended(Ending(.failed, .start, message: error.message)) }

@@ -76,7 +76,8 @@ public final class RunningAgent: Sendable {
     let prober = Prober(targets, settings.builders, clock: clock, log: log)
     let shop = Workshop(
       settings: settings, targets: Dictionary(targets.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first }),
-      folder: folder, journal: journal, sources: Sources(folder.sources, connection), builds: Builds(),
+      folder: folder, journal: journal, sources: Sources(folder.sources, connection, GitFetch(settings)),
+      builds: Builds(),
       connection: connection, session: session, reporter: reporter, roster: roster, prober: prober, clock: clock,
       log: log)
     log(

@@ -18,6 +18,7 @@ struct SourceFailure: Error, Sendable, Hashable {
 actor Sources {
   private let folder: String
   private let connection: any ServerConnection
+  private let git: GitFetch
   private var fetching: [String: Task<Void, any Error>] = [:]
   /// Attempts that are copying from it or building with it, by digest.
   private var users: [String: Int] = [:]
@@ -27,31 +28,53 @@ actor Sources {
   /// Bytes that unpacked sources may take before those are removed that were not used the longest.
   private static let bytesMax: Int64 = 10 << 30
 
-  init(_ folder: String, _ connection: any ServerConnection) {
+  init(_ folder: String, _ connection: any ServerConnection, _ git: GitFetch) {
     self.folder = folder
     self.connection = connection
+    self.git = git
   }
 
   private func path(_ digest: String) -> String { "\(folder)/\(digest)" }
   private func marker(_ digest: String) -> String { "\(folder)/\(digest).json" }
 
-  /// Whether a source is here already.
-  func has(_ digest: String) -> Bool { Disk.exists(marker(digest)) }
+  private func notes(_ digest: String) -> String { "\(folder)/\(digest).notes" }
 
-  /// Makes sure that a source is here, and keeps it until `release`. Gives its folder and what is in it.
-  func take(_ digest: String) async throws(SourceFailure) -> (folder: String, manifest: Manifest) {
+  /// Whether a source is here already.
+  func has(_ source: Source) -> Bool {
+    (try? Sources.digest(of: source)).map { Disk.exists(marker($0)) } ?? false
+  }
+
+  /// Under what a source is kept: a folder's content, or what is fetched of a repository and with which secret. Who may
+  /// not open a repository must not find it here because another could.
+  private static func digest(of source: Source) throws(SourceFailure) -> String {
+    var digest = source.manifest ?? ""
+    if let git = source.git {
+      let parts = [git.url, git.commit, git.folder ?? "", git.secret ?? "", git.user ?? ""]
+      do { digest = try Hash.of("git 1\n" + parts.joined(separator: "\n")).hex } catch {
+        throw SourceFailure(message: "\(error)")
+      }
+    }
     guard digest.utf8.count == 64, digest.utf8.allSatisfy({ $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ".") }) else {
       throw SourceFailure(message: "`\(digest)` is no digest of a source")
     }
+    return digest
+  }
+
+  /// Makes sure that a source is here, and keeps it until `release`. Gives its folder, what is in it, and what people
+  /// should know of it.
+  func take(
+    _ source: Source
+  ) async throws(SourceFailure) -> (folder: String, manifest: Manifest, notes: String?) {
+    let digest = try Sources.digest(of: source)
     users[digest, default: 0] += 1
     do {
-      if !has(digest) { try await fetchOnce(digest) }
+      if !Disk.exists(marker(digest)) { try await fetchOnce(source, digest) }
       guard let bytes = Disk.read(marker(digest)),
         let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes))
       else { throw SourceFailure(message: "the unpacked source \(digest) has no readable manifest") }
       // Its age is when it was last used.
       utimes(marker(digest), nil)
-      return (path(digest), manifest)
+      return (path(digest), manifest, Disk.text(notes(digest)))
     } catch {
       release(digest)
       throw error as? SourceFailure
@@ -59,19 +82,46 @@ actor Sources {
     }
   }
 
-  func release(_ digest: String) {
+  func release(_ source: Source) {
+    if let digest = try? Sources.digest(of: source) { release(digest) }
+  }
+
+  private func release(_ digest: String) {
     users[digest, default: 1] -= 1
     if users[digest] == 0 { users[digest] = nil }
   }
 
-  private func fetchOnce(_ digest: String) async throws {
+  private func fetchOnce(_ source: Source, _ digest: String) async throws {
     if let task = fetching[digest] { return try await task.value }
-    let task = Task { try await fetch(digest) }
+    let task = Task {
+      if let git = source.git { try await fetch(git, digest) } else { try await fetch(digest) }
+    }
     fetching[digest] = task
     defer { fetching[digest] = nil }
     // Others may wait for it too: it is finished even where this run is stopped.
     try await task.value
     makeRoom()
+  }
+
+  private func fetch(_ source: GitSource, _ digest: String) async throws {
+    let draft = "\(folder)/\(digest).new"
+    let list = "\(folder)/\(digest).list"
+    try Disk.remove(draft)
+    try Disk.remove(path(digest))
+    do {
+      let (manifest, notes) = try await git.fetch(source, to: draft)
+      if let problem = manifest.pathProblem { throw SourceFailure(message: "the repository is refused: \(problem)") }
+      try Disk.write(self.notes(digest), Array(notes.joined(separator: "\n").utf8))
+      try Disk.write(list, Array(JSONEncoder().encode(manifest)))
+      let files = draft + (source.folder.map { "/" + $0 } ?? "")
+      guard rename(files, path(digest)) == 0 else { throw SourceFailure(message: "cannot move \(files) into place") }
+      guard rename(list, marker(digest)) == 0 else { throw SourceFailure(message: "cannot move \(list) into place") }
+      try Disk.remove(draft)
+    } catch {
+      try? Disk.remove(draft)
+      try? Disk.remove(list)
+      throw error
+    }
   }
 
   private func fetch(_ digest: String) async throws {
@@ -190,6 +240,7 @@ actor Sources {
     for source in all.sorted(by: { $0.used < $1.used }) where total > Sources.bytesMax && users[source.digest] == nil {
       // The manifest first: without it the rest is what an interrupted fetch leaves.
       unlink(marker(source.digest))
+      unlink(notes(source.digest))
       try? Disk.remove(path(source.digest))
       total -= source.size
     }

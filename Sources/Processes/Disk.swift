@@ -60,6 +60,18 @@ public enum Disk {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
+  public static func isLink(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+  }
+
+  /// What a link leads to; nil where there is no link.
+  public static func link(_ path: String) -> String? {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let size = readlink(path, &buffer, buffer.count)
+    return size < 0 ? nil : String(decoding: buffer[..<size].map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
   /// The absolute path of a file that is there, without links; `path` itself where there is none.
   public static func resolved(_ path: String) -> String {
     guard let found = realpath(path, nil) else { return path }

@@ -107,7 +107,7 @@ extension Folder {
       if first.hasPrefix("/") { return words }
       let near = closest(to: String(path), among: entries.map(\.path))
       throw SnapshotError(
-        .entryPoint, "there is no \(path) in \(self.path)",
+        .entryPoint, "there is no \(path) in \(name)",
         hint: near.map { "did you mean \($0)?" } ?? "the entry point is a path within the folder, or a program")
     }
     let rest = words.dropFirst()

@@ -33,14 +33,20 @@ public struct Folder: Sendable, Hashable {
 
   /// Where it is; as the person named it.
   public var path: String
+  /// What it is called in errors.
+  public var name: String
   /// In the order of the bytes of their paths.
   public var entries: [Entry]
   public var ignored: [Ignored]
   /// Sockets, pipes and devices, which no snapshot can hold.
   public var special: [String]
 
-  public init(path: String, entries: [Entry], ignored: [Ignored] = [], special: [String] = []) {
+  /// - Parameter name: its path where nil.
+  public init(
+    path: String, entries: [Entry], ignored: [Ignored] = [], special: [String] = [], name: String? = nil
+  ) {
     self.path = path
+    self.name = name ?? path
     self.entries = entries
     self.ignored = ignored
     self.special = special

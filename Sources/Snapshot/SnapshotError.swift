@@ -10,6 +10,7 @@ public struct SnapshotError: Error, Sendable, Hashable {
     case changed
     case entryPoint = "entry_point"
     case runtime
+    case dependencies
     case empty
   }
   public var code: Code

@@ -18,12 +18,34 @@ function builder.probe()
   return { health = "healthy", detail = "Python " .. version, attributes = { python = version } }
 end
 
+-- The dependencies in pyproject.toml, one a line: what pip installs of a list. The project itself is not installed:
+-- its files are the job's folder, and change more often than what they need.
+local list_of_project = [[
+import sys
+try:
+    import tomllib
+except ImportError:
+    from pip._vendor import tomli as tomllib
+with open(sys.argv[1], "rb") as file:
+    project = tomllib.load(file).get("project", {})
+if "dependencies" in project.get("dynamic", []):
+    sys.exit("pyproject.toml leaves its dependencies to a build backend: list them there, or in requirements.txt")
+with open(sys.argv[2], "w") as file:
+    file.write("".join(line + "\n" for line in project.get("dependencies", [])))
+]]
+
+local function is_project(build)
+  return string.match(build.source.requirements or "", "pyproject%.toml$") ~= nil
+end
+
 function builder.key(_, build)
-  return host.sha256("venv 1\n" .. python(build) .. "\n" .. (build.requirements or ""))
+  local kind = is_project(build) and "project" or "venv"
+  return host.sha256(kind .. " 1\n" .. python(build) .. "\n" .. (build.requirements or ""))
 end
 
 local function run(command, timeout)
-  host.log("$ " .. table.concat(command, " ") .. "\n")
+  host.log("$ " .. (command.shown or table.concat(command, " ")) .. "\n")
+  command.shown = nil
   command.timeout = timeout
   command.stream = true
   local out, err = host.exec(command)
@@ -54,9 +76,17 @@ function builder.build(ctx, build, key)
     return nil, err
   end
   if build.requirements then
+    local list = build.folder .. "/" .. build.source.requirements
+    if is_project(build) then
+      local project = list
+      list = prefix .. "/requirements.txt"
+      local read = { prefix .. "/bin/python", "-c", list_of_project, project, list }
+      read.shown = "python -c 'list the dependencies' " .. project
+      ok, err = run(read, timeout)
+      if not ok then return nil, err end
+    end
     ok, err = run({
-      prefix .. "/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
-      "-r", build.folder .. "/" .. build.source.requirements,
+      prefix .. "/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", list,
     }, timeout)
     if not ok then return nil, err end
   end

@@ -5,7 +5,7 @@ import Snapshot
 
 extension Lunaport {
   var jobCreateCommand: Command {
-    Command("create", "Make a job, or a new version of it.", subcommands: [createCode, createImage])
+    Command("create", "Make a job, or a new version of it.", subcommands: [createCode, createGit, createImage])
   }
 
   private var createCode: Command {
@@ -31,6 +31,49 @@ extension Lunaport {
         let maker = JobMaker(client: try server.client(values), console: console, environment: environment)
         return try await job.create(values, with: maker) {
           try await maker.code(values[path], entryPoint: values[entryPoint], runtime: values[runtime])
+        }
+      }
+    }
+  }
+
+  private var createGit: Command {
+    Command(
+      "git", "Make a job from a commit of a git repository.",
+      discussion: """
+        The commit is what runs, whatever becomes of the branch: making the job again makes a new version only where the \
+        branch has moved on. Here the repository is looked into with your own git and its logins; an agent fetches the \
+        commit with a secret of its own, which is named after the host that it may be sent to (git-github.com, or \
+        git-github.com_ and more): a token or password for https, a private key for ssh. Hosts of ssh must be known on the \
+        agent's machine. Submodules are fetched; the content of Git LFS is not.
+
+          lunaport job create git https://github.com/team/app.git --entry-point train.py --project demo
+          lunaport job create git git@github.com:team/app.git -g v1.2 --folder services/train \\
+            --entry-point "python3 train.py --fast" --secret git-github.com --project demo
+        """
+    ) { declare in
+      let server = ServerOptions(&declare, environment)
+      let url = declare.argument(
+        "repository", .repository, help: "https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH.")
+      let entryPoint = declare.requiredOption(
+        "entry-point", .string, help: "What to run: a script of the repository, or a command.")
+      let ref = declare.option(
+        "git-ref", short: "g", .string, placeholder: "commit",
+        help: "A commit by its whole hash, a branch or a tag; the main branch if nothing is said.")
+      let folder = declare.option(
+        "folder", .string, placeholder: "path", help: "The part of the repository that is the job's folder.")
+      let secret = declare.option(
+        "secret", .string, placeholder: "name", help: "The agent's secret that opens the repository.")
+      let user = declare.option(
+        "user", .string, help: "Whose password the secret is; not needed for a token.")
+      let runtime = declare.runtime()
+      let job = JobOptions(&declare, named: "job-URL-SCRIPT")
+      return { values, console in
+        let maker = JobMaker(client: try server.client(values), console: console, environment: environment)
+        return try await job.create(values, with: maker) {
+          try await maker.git(
+            JobMaker.GitRequest(
+              remote: values[url], entryPoint: values[entryPoint], ref: values[ref], folder: values[folder],
+              secret: values[secret], user: values[user], runtime: values[runtime]))
         }
       }
     }
@@ -118,6 +161,19 @@ private struct JobOptions: Sendable {
 extension Declaration {
   fileprivate mutating func runtime() -> Key<String?> {
     option("runtime", short: "r", .string, placeholder: "version", help: "The Python version, such as 3.11.")
+  }
+}
+
+extension Kind where Value == GitRemote {
+  /// The address of a repository.
+  static var repository: Kind {
+    Kind(
+      render: { $0.url },
+      parse: { text throws(InvalidValue) in
+        do throws(SourceProblem) {
+          return try GitRemote(text)
+        } catch { throw InvalidValue(error.hint.map { "\(error.message) (\($0))" } ?? error.message) }
+      })
   }
 }
 

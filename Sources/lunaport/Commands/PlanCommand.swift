@@ -61,7 +61,7 @@ extension Lunaport {
       queue: queue.name, author: "AUTHOR", job: nil,
       entryPoint: overrides.entryPoint ?? source.entryPoint, args: overrides.args ?? [], environment: [:],
       folder: source.kind == .image ? nil : "JOB_FOLDER", prefix: source.needsEnvironment ? "ENVIRONMENT" : nil,
-      image: source.kind == .image ? "IMAGE" : nil, resource: resource, timeout: queue.timeout)
+      image: source.image?.pinned, resource: resource, timeout: queue.timeout)
     do {
       return try await driver.plan(request)
     } catch {

@@ -1,5 +1,6 @@
 import Arguments
 import Client
+import Git
 import HTTP
 import Model
 import Snapshot
@@ -43,6 +44,54 @@ struct JobMaker: Sendable {
         "took \(counted(folder.entries.count, "file")) of \(plan.folder), \(Quantity.text(bytes: total)); "
           + "sent \(sent.count), \(Quantity.text(bytes: sent.bytes))"
       ])
+  }
+
+  /// A commit of a repository as a person names it.
+  struct GitRequest: Sendable {
+    var remote: GitRemote
+    var entryPoint: String
+    /// A commit, branch or tag; the main branch where nil.
+    var ref: String?
+    var folder: String?
+    var secret: String?
+    var user: String?
+    var runtime: String?
+  }
+
+  /// A commit of a repository, which is looked into as the person who makes the job may.
+  func git(_ request: GitRequest) async throws -> JobDraft {
+    let remote = request.remote
+    let words = try CodePath.words(of: request.entryPoint)
+    if let secret = request.secret, let problem = remote.problem(withSecret: secret) { throw problem }
+    let scratch = try Scratch()
+    let program = GitProgram.ofPerson(remote: remote)
+    let lookup = GitLookup(remote, program, scratch: scratch.path + "/git")
+    console.show(Progress("looking into \(remote.short)"))
+    defer { console.show(nil) }
+    let (commit, ref) = try await lookup.resolve(request.ref)
+    try LocalFile.makeFolder(scratch.path + "/git")
+    let entries = try await lookup.files(of: commit, in: request.folder)
+    // A folder with only those files that say what the program needs.
+    let look = scratch.path + "/look"
+    try LocalFile.makeFolder(look)
+    for name in Folder.told where entries.contains(where: { $0.path == name }) {
+      let path = (request.folder.map { $0 + "/" } ?? "") + name
+      try LocalFile.write(try await lookup.file(path, of: commit), to: "\(look)/\(name)")
+    }
+    let folder = Folder(
+      path: look,
+      entries: entries.map {
+        Folder.Entry(path: $0.path, kind: $0.isLink ? .link(target: "") : .file(size: 0, executable: $0.isExecutable))
+      }, name: remote.short)
+    var source = try folder.source(words, runtime: request.runtime, manifest: nil)
+    source.kind = .git
+    source.git = GitSource(
+      url: remote.url, commit: commit, ref: ref, folder: request.folder, secret: request.secret, user: request.user)
+    if let problem = source.git?.problems.first { throw problem }
+    return JobDraft(
+      source: source, name: source.jobName,
+      notes: ["\(ref ?? "the commit") of \(remote.short) is \(commit)"]
+        + (entries.contains { $0.path == ".gitmodules" } ? ["its submodules are fetched too"] : []))
   }
 
   /// An image, by its digest where the registry tells it.

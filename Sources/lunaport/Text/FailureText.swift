@@ -1,5 +1,6 @@
 import Arguments
 import Client
+import Git
 import Model
 import Snapshot
 
@@ -24,6 +25,22 @@ extension SnapshotError: CommandFailure {
 
   public func report(on terminal: Terminal) -> String {
     FailureText(message: message, notes: notes, help: hint.map { [$0] } ?? []).rendered(on: terminal)
+  }
+}
+
+extension GitFailure: CommandFailure {
+  public var exitCode: ExitCode { .couldNotRun }
+
+  public func report(on terminal: Terminal) -> String {
+    FailureText(message: message, help: hint.map { [$0] } ?? []).rendered(on: terminal)
+  }
+}
+
+extension SourceProblem: CommandFailure {
+  public var exitCode: ExitCode { .usage }
+
+  public func report(on terminal: Terminal) -> String {
+    FailureText(message: message, help: hint.map { [$0] } ?? []).rendered(on: terminal)
   }
 }
 

@@ -1,0 +1,56 @@
+"""A host of git repositories over HTTP, as `git http-backend` serves them: server.py FOLDER [USER:PASSWORD].
+
+Prints its port. Repositories below FOLDER/closed need the login. What is asked of it is written to FOLDER/requests.
+"""
+import base64
+import http.server
+import os
+import subprocess
+import sys
+
+root = sys.argv[1]
+login = base64.b64encode(sys.argv[2].encode()).decode() if len(sys.argv) > 2 else None
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def serve(self):
+        path, _, query = self.path.partition("?")
+        sent = self.headers.get("Authorization")
+        with open(os.path.join(root, "requests"), "a") as log:
+            log.write(f"{self.command} {path} {sent or '-'}\n")
+        if path.startswith("/closed/") and sent != f"Basic {login}":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        size = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(size)
+        environment = {
+            "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": root, "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
+            "QUERY_STRING": query, "REQUEST_METHOD": self.command, "CONTENT_LENGTH": str(size),
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""), "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+        }
+        answer = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True).stdout
+        head, _, content = answer.partition(b"\r\n\r\n")
+        fields = [line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line]
+        status = next((value for name, value in fields if name == "Status"), "200 OK")
+        self.send_response(int(status.split()[0]))
+        for name, value in fields:
+            if name not in ("Status", "Content-Length"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = serve
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
