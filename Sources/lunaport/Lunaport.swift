@@ -28,9 +28,8 @@ struct Lunaport: Sendable {
         """,
       version: Self.version, lists: lists,
       commands: [
-        upCommand, serveCommand, agentCommand, checkCommand, planCommand, diffCommand, launchCommand, jobCommand,
-        queueCommand, runCommand,
-        explainCommand,
+        upCommand, serveCommand, agentCommand, checkCommand, planCommand, diffCommand, launchCommand, sweepCommand,
+        jobCommand, queueCommand, runCommand, explainCommand,
         agentsCommand, pluginCommand, keyCommand, loginCommand, doctorCommand,
       ])
   }

@@ -83,7 +83,9 @@ final class Site {
     return ["LUNAPORT_URL": url, "LUNAPORT_API_KEY": key, "HOME": folder.path]
   }
 
-  func run(_ words: String...) throws -> Child.Ended {
+  func run(_ words: String...) throws -> Child.Ended { try run(words) }
+
+  func run(_ words: [String]) throws -> Child.Ended {
     try Child.run([Self.lunaport] + words, environment: environment)
   }
 
@@ -95,9 +97,9 @@ final class Site {
   }
 
   /// The JSON that a command prints.
-  func json(_ words: String...) throws -> Value {
+  func json(allowing code: Int32 = 0, _ words: String...) throws -> Value {
     let ended = try Child.run([Self.lunaport] + words + ["--json"], environment: environment)
-    guard ended.code == 0 else { throw NotReady(log: ended.errors) }
+    guard ended.code == 0 || ended.code == code else { throw NotReady(log: ended.errors) }
     return try Value(json: ended.output)
   }
 

@@ -35,6 +35,11 @@ extension APIClient {
     return answer.missing
   }
 
+  /// A blob's content, whole.
+  public func blob(_ sha256: String) async throws(APIError) -> [UInt8] {
+    try await answer(.get, ["blobs", sha256]).body
+  }
+
   /// Sends a blob's content. Sending what is there already is no error.
   public func putBlob(_ sha256: String, _ content: HTTPClient.Body) async throws(APIError) {
     // No bound in time: a slow line with a big file is no error; a line without a byte is found by TCP.

@@ -34,6 +34,15 @@ extension APIClient {
     return Submitted(run: run, warnings: response.headers.values("Lunaport-Warning"))
   }
 
+  /// Queues runs, all or none. The same submit keys again give the first runs.
+  public func submit(_ submissions: [Submission]) async throws(APIError) -> (runs: [RunView], warnings: [String]) {
+    let response = try await answer(.post, ["runs"], body: try Self.json(submissions), timeout: Self.bulkPatience)
+    return (try read(response, .post, ["runs"]), response.headers.values("Lunaport-Warning"))
+  }
+
+  /// Seconds for as many runs as one request may hold.
+  private static let bulkPatience = Duration.seconds(120)
+
   public func runs(_ query: RunQuery) async throws(APIError) -> PageView<RunView> {
     var pairs: Query = [
       ("entity", query.entity), ("project", query.project), ("queue", query.queue), ("author", query.author),
@@ -62,6 +71,11 @@ extension APIClient {
       ["runs", id, "log"],
       [("attempt", attempt.map(String.init)), ("offset", String(offset)), ("follow", follow ? "true" : nil)],
       stall: follow ? Self.quietMax : .seconds(30))
+  }
+
+  /// Changes of a queue's runs as they happen, as server-sent events.
+  public func events(ofQueue queue: String, entity: String) async throws(APIError) -> HTTPStream {
+    try await stream(["events"], [("entity", entity), ("queue", queue)], stall: Self.quietMax)
   }
 
   /// Changes of one run as they happen, as server-sent events.

@@ -6,7 +6,7 @@ extension Lunaport {
   var jobCommand: Command {
     Command(
       "job", "Make jobs and look at them.",
-      subcommands: [jobCreateCommand, jobList, jobDescribe])
+      subcommands: [jobCreateCommand, jobList, jobDescribe, jobDiffCommand])
   }
 
   private var jobList: Command {

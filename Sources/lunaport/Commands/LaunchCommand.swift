@@ -12,59 +12,37 @@ extension Lunaport {
 
           lunaport launch -j train -q gpu -v gpus=2 --watch -- --epochs 3
 
+        In place of a job, --uri names a folder or a repository, or --docker-image an image; the job is then made first, as \
+        by 'lunaport job create', and named by --job if its own name will not do.
+
+          lunaport launch --uri . --entry-point train.py -q gpu -p demo
+          lunaport launch --docker-image alpine:3.20 --entry-point "echo hello" -q containers -p demo
+
         With --watch the run's log goes to standard output and its states to standard error. The exit code is then 0 if \
         the run finished, that of its program if it failed with 1 to 125, and 1 if it ended in another way. Ctrl-C leaves \
         the run running.
         """
     ) { declare in
       let server = ServerOptions(&declare, environment)
-      let job = declare.option("job", short: "j", .jobReference, help: "The job: NAME, NAME:VERSION or PROJECT/NAME.")
-      let queue = declare.option("queue", short: "q", .name(from: "queues"), help: "The queue.")
-      let entity = declare.entity()
-      let project = declare.option(
-        "project", short: "p", .string, help: "Where the run is listed; the job's project if nothing is said.")
-      let config = declare.option(
-        "config", short: "c", .file, placeholder: "file", help: "A JSON file; - is standard input.")
-      let variables = declare.options(
-        "variable", short: "v", .keyValue, placeholder: "name=value",
-        help: "A variable of the queue; may be given again.")
-      let priority = declare.option(
-        "priority", .choice(of: Priority.self), help: "Before whom it goes, where the queue has priorities.")
+      let options = SubmissionOptions(&declare)
+      let origin = LaunchOrigin(&declare)
       let name = declare.option(
         "name", short: "n", .string, help: "The run's name; two words and a number if nothing is said.")
       let watch = declare.flag("watch", short: "w", help: "Follow the run until it ends.")
       let json = declare.json()
-      let arguments = declare.arguments("arguments", .string, help: "Arguments of the program, after --.")
       return { values, console in
-        var submission = try LaunchFile(values[config]).submission
-        if let job = values[job] { submission.job = job.text }
-        if let queue = values[queue] { submission.queue = queue }
-        submission.entity = values[entity] ?? submission.entity
-        submission.project = values[project] ?? submission.project
-        submission.priority = values[priority] ?? submission.priority
+        let makesJob = try origin.isGiven(values)
+        var submission = try options.submission(values, needsJob: !makesJob)
         submission.name = values[name] ?? submission.name
-        if !values[arguments].isEmpty {
-          submission.overrides = submission.overrides ?? Overrides()
-          submission.overrides?.args = values[arguments]
-        }
-        var missing: [String] = []
-        if submission.job.isEmpty { missing.append("Missing expected option '--job <job>'.") }
-        if submission.queue.isEmpty { missing.append("Missing expected option '--queue <queue>'.") }
-        guard missing.isEmpty else { throw UsageError(missing.joined(separator: " ")) }
         let client = try server.client(values)
-        if !values[variables].isEmpty {
-          let view = try await client.queue(named: submission.queue, entity: submission.entity)
-          var given = submission.variables ?? [:]
-          for pair in values[variables] {
-            given[pair.key] = VariableText.value(pair.value, for: view.variables[pair.key])
-          }
-          submission.variables = given
+        if makesJob {
+          let maker = JobMaker(client: client, console: console, environment: environment)
+          submission.job = try await origin.make(values, submission, with: maker)
         }
-        submission.submitKey = submission.submitKey ?? Self.submitKey()
+        try await options.fill(&submission, values, from: client)
+        submission.submitKey = submission.submitKey ?? SubmitKey.new()
         let submitted = try await submit(submission, to: client)
-        for warning in submitted.warnings {
-          console.report(console.errors.paint("warning:", .bold, .yellow) + " " + printable(warning))
-        }
+        console.report(warnings: submitted.warnings)
         let run = submitted.run
         let line = printable("\(run.id) \(run.name) is \(run.stateText) in \(run.queue)")
         if values[watch] {
@@ -88,78 +66,65 @@ extension Lunaport {
       }
     }
   }
-
-  private static func submitKey() -> String {
-    var random = SystemRandomNumberGenerator()
-    return "cli-" + String(random.next(), radix: 36) + String(random.next(), radix: 36)
-  }
 }
 
-/// The config file of `launch`.
-struct LaunchFile {
-  var submission = Submission(job: "", queue: "")
+/// What `launch` makes a job of, where it is not given one.
+private struct LaunchOrigin: Sendable {
+  private let uri: Key<String?>
+  private let image: Key<ImageReference?>
+  private let entryPoint: Key<String?>
+  private let ref: Key<String?>
 
-  private static let keys = [
-    "entity", "job", "name", "overrides", "priority", "project", "queue", "resource_args", "submit_key", "variables",
-  ]
-  private static let overrideKeys = ["args", "entry_point", "run_config"]
-
-  init(_ path: String?) throws {
-    guard let path else { return }
-    self = try LaunchFile(try Document.read(path), named: path)
+  init(_ declare: inout Declaration) {
+    uri = declare.option(
+      "uri", .file, placeholder: "folder|url", help: "Makes the job of a script, a folder or a git repository.")
+    image = declare.option("docker-image", .image, placeholder: "image", help: "Makes the job of an image.")
+    entryPoint = declare.option("entry-point", .string, help: "What that job runs.")
+    ref = declare.option(
+      "git-ref", short: "g", .string, placeholder: "commit", help: "The repository's commit, branch or tag.")
   }
 
-  init(_ document: Value, named path: String) throws {
-    guard case .object(var fields) = document else { throw LocalFailure("\(path) must hold a table") }
-    try Self.refuse(unknownIn: fields, known: Self.keys, what: "\(path)", path)
-    if let overrides = fields["overrides"] {
-      guard case .object(let inner) = overrides else { throw LocalFailure("`overrides` in \(path) must be a table") }
-      try Self.refuse(unknownIn: inner, known: Self.overrideKeys, what: "`overrides` in \(path)", path)
+  func isGiven(_ values: Values) throws -> Bool {
+    if values[uri] != nil, values[image] != nil { throw UsageError("--uri and --docker-image cannot both be given.") }
+    let isGiven = values[uri] != nil || values[image] != nil
+    if !isGiven, values[entryPoint] != nil || values[ref] != nil {
+      throw UsageError("--entry-point and --git-ref are for a job that is made here: give --uri or --docker-image.")
     }
-    fields["job"] = fields["job"] ?? ""
-    fields["queue"] = fields["queue"] ?? ""
-    do {
-      submission = try Value.object(fields).decode(Submission.self)
-    } catch DecodingError.typeMismatch(_, let context) {
-      throw LocalFailure("\(Self.place(context)) in \(path) is of the wrong kind", hint: Self.hint(context))
-    } catch DecodingError.dataCorrupted(let context) {
-      throw LocalFailure("\(Self.place(context)) in \(path) is not one of its values", hint: Self.hint(context))
+    if values[ref] != nil, Self.remote(values[uri]) == nil {
+      throw UsageError("--git-ref is for a git repository: give its address as --uri.")
     }
+    return isGiven
   }
 
-  private static func refuse(
-    unknownIn fields: [String: Value], known: [String], what: String, _ path: String
-  ) throws(LocalFailure) {
-    guard let unknown = fields.keys.sorted().first(where: { !known.contains($0) }) else { return }
-    throw LocalFailure(
-      "\(what) has no key `\(unknown)`",
-      hint: closest(to: unknown, among: known).map { "did you mean `\($0)`?" }
-        ?? "keys: \(known.joined(separator: ", "))")
-  }
-
-  private static func place(_ context: DecodingError.Context) -> String {
-    "`" + context.codingPath.map { $0.intValue.map { "[\($0 + 1)]" } ?? $0.stringValue }.joined(separator: ".") + "`"
-  }
-
-  private static func hint(_ context: DecodingError.Context) -> String? {
-    switch context.codingPath.first?.stringValue {
-    case "overrides": "args and entry_point are lists of text, run_config is a table"
-    case "resource_args": "a table for each target: {\"process\": {...}}"
-    case "priority": "one of \(Priority.allCases.map(\.rawValue).joined(separator: ", "))"
-    default: nil
+  /// Makes the job, and gives its version's reference.
+  func make(_ values: Values, _ submission: Submission, with maker: JobMaker) async throws -> String {
+    guard let project = submission.project else {
+      throw UsageError("Missing expected option '--project <project>': the job that is made belongs to one.")
     }
+    let draft: JobDraft
+    if let image = values[image] {
+      draft = try await maker.image(image, entryPoint: values[entryPoint])
+    } else if let remote = Self.remote(values[uri]) {
+      guard let entryPoint = values[entryPoint] else {
+        throw UsageError("Missing expected option '--entry-point <entry-point>': what to run of the repository.")
+      }
+      draft = try await maker.git(JobMaker.GitRequest(remote: remote, entryPoint: entryPoint, ref: values[ref]))
+    } else {
+      draft = try await maker.code(values[uri] ?? ".", entryPoint: values[entryPoint], runtime: nil)
+    }
+    // A job that is named is this one's name.
+    let given = JobReference(submission.job)
+    let answer = try await maker.create(
+      draft,
+      as: JobRequest(
+        entity: given?.entity ?? submission.entity, project: given?.project ?? project, name: given?.name ?? draft.name,
+        source: draft.source, aliases: draft.aliases.isEmpty ? nil : draft.aliases))
+    maker.console.report(printable("\(answer.job.reference)\(answer.created ? "" : ", as it was")"))
+    return answer.job.reference
   }
-}
 
-/// Values of a queue's variables as people type them.
-enum VariableText {
-  /// `4` for an integer is the number, for a text it is the text.
-  static func value(_ text: String, for variable: VariableView?) -> Value {
-    let type = variable?.type ?? ""
-    if ["text", "duration", "size"].contains(where: type.hasPrefix) { return .string(text) }
-    guard let value = try? Value(json: text) else { return .string(text) }
-    // A choice among texts may look like a number.
-    if type.hasPrefix("one of"), type.contains(Value.string(text).json()) { return .string(text) }
-    return value
+  private static func remote(_ text: String?) -> GitRemote? {
+    guard let text, !LocalFile.exists(text) else { return nil }
+    return try? GitRemote(text)
   }
 }

@@ -16,7 +16,7 @@ enum JobText {
     return table
   }
 
-  private static func command(_ source: Source) -> String {
+  static func command(_ source: Source) -> String {
     if source.entryPoint.isEmpty { return source.kind == .image ? "its image's entry point" : "" }
     return source.entryPoint.map(ShellWord.quoted).joined(separator: " ")
   }
