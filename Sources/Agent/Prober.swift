@@ -1,3 +1,4 @@
+import Git
 import Model
 import Scripting
 import Synchronization
@@ -49,6 +50,11 @@ final class Prober: Sendable {
   private func probe(_ target: Target) async -> Offer.Driver {
     var probe = await bounded { await target.driver.probe() }
     if let outage = target.outage { probe = Probe(.unhealthy, detail: outage) }
+    // Whoever runs it, the agent fetches it.
+    if target.driver.provides.contains(.gitSource), !GitProgram.isInstalled() {
+      probe.lacks.insert(.gitSource)
+      probe.detail += (probe.detail.isEmpty ? "" : "; ") + "there is no git"
+    }
     return Offer.Driver(
       target: target.name, version: target.driver.version,
       provides: target.driver.provides.subtracting(probe.lacks), probe: probe)
@@ -56,7 +62,8 @@ final class Prober: Sendable {
 
   private func probe(_ builder: any Builder) async -> Offer.Builder {
     Offer.Builder(
-      name: builder.name, sources: builder.sources, targets: builder.targets,
+      name: builder.name, sources: GitProgram.isInstalled() ? builder.sources : builder.sources.subtracting([.git]),
+      targets: builder.targets,
       probe: await bounded { await builder.probe() })
   }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import Processes
 
@@ -73,6 +74,11 @@ public struct GitProgram: Sendable {
       environment["GIT_CONFIG_VALUE_\(index)"] = setting.1
     }
     return GitProgram(environment: environment, host: remote.host, fileBytesMax: fileBytesMax)
+  }
+
+  /// Whether there is a git to run.
+  public static func isInstalled(path: String = BaseEnvironment.current()["PATH"] ?? "") -> Bool {
+    path.split(separator: ":").contains { access("\($0)/git", X_OK) == 0 }
   }
 
   /// How the network is reached from here.

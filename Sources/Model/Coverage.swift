@@ -29,6 +29,10 @@ public enum Coverage {
           return Gap(need: need, fact: fact)
         }
         guard let driver = offer.driver(for: target), !driver.provides.contains(capability) else { return nil }
+        if driver.probe.lacks.contains(capability) {
+          let detail = driver.probe.detail.isEmpty ? "" : ": \(driver.probe.detail)"
+          return Gap(need: need, fact: "driver `\(target)` has it, but not on this machine\(detail)")
+        }
         let provided = driver.provides.sorted().map(\.rawValue).joined(separator: ", ")
         return Gap(need: need, fact: "driver `\(target)` provides: \(provided.isEmpty ? "nothing" : provided)")
       case .builder(let source, let target):

@@ -231,6 +231,15 @@ import Testing
     #expect(failure?.code == .tooLarge, "\(String(describing: failure))")
   }
 
+  @Test func whereThereIsNoGitNobodySaysThatThereIs() async throws {
+    let host = try await GitHost()
+    defer { host.close() }
+    #expect(GitProgram.isInstalled())
+    #expect(!GitProgram.isInstalled(path: host.root + ":" + host.path("work")))
+    let program = GitProgram(environment: ["PATH": host.root], host: "h", fileBytesMax: 1 << 20)
+    #expect(await failure { _ = try await program.run(["version"], timeout: 10) }?.code == .noGit)
+  }
+
   // MARK: SSH
 
   /// In the place of ssh: notes how it was called, and serves the repository from the disk.

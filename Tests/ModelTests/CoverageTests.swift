@@ -5,6 +5,18 @@ import Testing
 /// Random queues, agents, runs and probes: the check is right against a plain restatement of the rule, and its report
 /// and its verdict never disagree.
 struct CoverageTests {
+  @Test func whatTheMachineLacksIsToldAsThat() throws {
+    let offer = Offer(drivers: [
+      .init(
+        target: "process", version: "1", provides: [.codeSource],
+        probe: Probe(.healthy, detail: "there is no git", lacks: [.gitSource]))
+    ])
+    let gap = try #require(
+      Coverage.gaps([Need(.capability(.gitSource, target: "process"), why: "the job is a git checkout")], in: offer)
+        .first)
+    #expect(gap.fact == "driver `process` has it, but not on this machine: there is no git")
+  }
+
   static let targets = ["process", "docker", "kubernetes", "slurm"]
 
   static func offer(_ random: inout SplitMix) -> Offer {
