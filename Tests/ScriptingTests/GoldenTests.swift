@@ -17,9 +17,20 @@ struct GoldenTests {
 
   @Test func thereAreAtLeastFortyMistakes() { #expect(Self.names.count >= 40) }
 
-  @Test func everyCodeHasAPageAndEveryPageACode() {
-    #expect(Set(DiagnosticCode.all.map(\.code)).count == DiagnosticCode.all.count)
-    #expect(DiagnosticCode.all.allSatisfy { !$0.text.isEmpty && $0.page.hasPrefix($0.code) })
+  /// People are told codes by all parts of the program, and `check --explain` knows each of them.
+  @Test func everyCodeHasAPageAndEveryPageACode() throws {
+    let pages = DiagnosticCode.all + DiagnosticCode.requests
+    #expect(Set(pages.map(\.code)).count == pages.count)
+    #expect(pages.allSatisfy { !$0.text.isEmpty && $0.page.hasPrefix($0.code) })
+    var used: Set<String> = []
+    let sources = Self.repository.appending(path: "Sources")
+    for case let file as URL in FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil) ?? .init()
+    where file.pathExtension == "swift" && !file.lastPathComponent.hasPrefix("DiagnosticCode") {
+      let text = try String(contentsOf: file, encoding: .utf8)
+      for match in text.matches(of: #/"([A-Z]\d{4})"/#) { used.insert(String(match.1)) }
+    }
+    #expect(used.subtracting(pages.map(\.code)).sorted() == [], "codes without a page")
+    #expect(Set(pages.map(\.code)).subtracting(used).sorted() == [], "pages that nothing leads to")
   }
 
   @Test(arguments: names) func saysExactly(name: String) async throws {

@@ -1,4 +1,4 @@
-/// Every code that `check` and the host print, with its page for `lunaport check --explain CODE`.
+/// A code of a problem that people are told of, with its page for `lunaport check --explain CODE`.
 public struct DiagnosticCode: Sendable, Hashable {
   public var code: String
   /// A few words.
@@ -19,11 +19,13 @@ public struct DiagnosticCode: Sendable, Hashable {
     return out
   }
 
-  public static func named(_ code: String) -> DiagnosticCode? { all.first { $0.code == code.uppercased() } }
+  public static func named(_ code: String) -> DiagnosticCode? {
+    (all + requests).first { $0.code == code.uppercased() }
+  }
 }
 
 extension DiagnosticCode {
-  private init(_ code: String, _ title: String, _ text: String, wrong: String? = nil, right: String? = nil) {
+  init(_ code: String, _ title: String, _ text: String, wrong: String? = nil, right: String? = nil) {
     self.code = code
     self.title = title
     self.text = text
@@ -31,7 +33,7 @@ extension DiagnosticCode {
     self.right = right
   }
 
-  /// In the order of their codes.
+  /// Codes of files and of what they make of a submission, in their order.
   public static let all: [DiagnosticCode] = [
     DiagnosticCode(
       "C0001", "the file is not valid Lua",
