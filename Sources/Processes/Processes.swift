@@ -21,6 +21,7 @@ public final class Processes: Sendable {
   public let root: String
   public let cgroups: Cgroups
   private let shim: String
+  private let turns = TokenTurns()
   private let entries = Mutex<[String: Entry]>([:])
   private let endingsStream: AsyncStream<String>
   private let endingsInput: AsyncStream<String>.Continuation
@@ -82,6 +83,8 @@ public final class Processes: Sendable {
   public func start(_ spec: HeldSpec, token: String) async throws(ProcessFailure) {
     try Processes.check(token)
     guard let name = spec.arguments.first else { throw ProcessFailure(.invalid, "the command is empty") }
+    await turns.take(token)
+    defer { turns.give(token) }
     if try await hasEffect(token) { return }
     if let folder = spec.folder, !Disk.isFolder(folder) {
       throw ProcessFailure(.notFound, "there is no folder `\(folder)`")

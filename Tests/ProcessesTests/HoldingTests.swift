@@ -98,6 +98,19 @@ import Testing
     #expect(Disk.text("\(place.work)/count") == "x\n")
   }
 
+  @Test func startingAtOnceWithOneTokenStartsOnce() async throws {
+    let processes = place.processes
+    for number in 0..<20 {
+      let spec = place.shell("echo x >> count-\(number)")
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<5 { group.addTask { try await processes.start(spec, token: "once-\(number)") } }
+        try await group.waitForAll()
+      }
+      _ = try await place.ending("once-\(number)")
+      #expect(Disk.text("\(place.work)/count-\(number)") == "x\n")
+    }
+  }
+
   @Test func whatCannotBeStartedSaysWhyAndLeavesNothing() async throws {
     func failure(_ arguments: [String], folder: String? = nil) async -> ProcessFailure? {
       do {

@@ -39,7 +39,7 @@ extension DriverSuite {
     let driver = driver ?? self.driver
     var reading = Reading()
     var cursor = cursor
-    let end = ContinuousClock.now + .seconds(Self.patience)
+    let end = ContinuousClock.now + .seconds(patience)
     while ContinuousClock.now < end {
       let chunk = try await driver.logs(handle, cursor: cursor)
       try expect(chunk.bytes.count <= Self.chunkMax, "one call gave \(chunk.bytes.count) bytes")
@@ -57,7 +57,7 @@ extension DriverSuite {
   func printed(_ handle: Value, _ text: String) async throws {
     var bytes: [UInt8] = []
     var cursor: Value?
-    let end = ContinuousClock.now + .seconds(Self.patience)
+    let end = ContinuousClock.now + .seconds(patience)
     while ContinuousClock.now < end {
       let chunk = try await driver.logs(handle, cursor: cursor)
       bytes += chunk.bytes

@@ -4,6 +4,8 @@ import Synchronization
 extension DriverSuite {
   /// Handles of one call: what an agent with many runs asks for.
   private static let handleCount = 200
+  /// Seconds in which news of a change should come; a poll would see it in that time, too.
+  private static let newsSeconds = 30.0
   /// Seconds that such a call may take: one conversation a handle takes longer on any target.
   private static let pollSeconds = 10.0
 
@@ -100,9 +102,9 @@ extension DriverSuite {
   }
 
   private func heard(_ wakes: Wakes, more before: Int, _ otherwise: String) async throws {
-    let end = ContinuousClock.now + .seconds(30)
+    let end = ContinuousClock.now + .seconds(min(patience, Self.newsSeconds))
     while wakes.count <= before {
-      try expect(ContinuousClock.now < end, "\(otherwise) within 30 s")
+      try expect(ContinuousClock.now < end, "\(otherwise) within \(Int(Self.newsSeconds)) s")
       await pause()
     }
   }

@@ -1,6 +1,9 @@
 import Model
 
 extension DriverSuite {
+  /// Seconds in which what was forgotten should be gone.
+  private static let clearingSeconds = 30.0
+
   var traceCases: [Case] {
     [
       Case("list finds what was started, and nothing that another agent has started", .list, list),
@@ -53,9 +56,24 @@ extension DriverSuite {
     placed.remove(handle)
   }
 
+  /// Nothing is left of all that a case has started, as far as the driver can be asked.
+  func leavesNothing() async throws {
+    guard driver.provides.contains(.list) else { return }
+    let end = ContinuousClock.now + .seconds(min(patience, Self.clearingSeconds))
+    while true {
+      let left = try await driver.list()
+      if left.isEmpty { return }
+      if ContinuousClock.now > end {
+        for one in left { placed.add(driver, one.handle) }
+        throw Violation(text: "it leaves on the target: \(left.map(\.token).joined(separator: ", "))")
+      }
+      await pause()
+    }
+  }
+
   /// The target has nothing of a token any more. Some clear away in their own time.
   private func isGone(_ name: String) async throws {
-    let end = ContinuousClock.now + .seconds(30)
+    let end = ContinuousClock.now + .seconds(min(patience, Self.clearingSeconds))
     while true {
       let found = try await driver.find(token: token(name))
       let listed =

@@ -32,13 +32,15 @@ public struct DriverSuite: Sendable {
   /// Everything that a case has started and not cleared away yet.
   let placed = Placed()
 
-  /// Seconds for which something is waited for: a cluster may have to fetch an image first.
-  static let patience = 180.0
+  /// Seconds for which something is waited for.
+  let patience: Double
+  /// A cluster may have to fetch an image first.
+  public static let usualPatience = 180.0
 
   public init(
     _ driver: any Driver, _ declaration: DriverDeclaration, fixture: Fixture, folder: String, other: any Driver,
-    mark: String, reborn: @escaping @Sendable () async throws -> any Driver,
-    pause: @escaping @Sendable () async -> Void
+    mark: String, patience: Double = DriverSuite.usualPatience,
+    reborn: @escaping @Sendable () async throws -> any Driver, pause: @escaping @Sendable () async -> Void
   ) {
     self.driver = driver
     self.declaration = declaration
@@ -46,6 +48,7 @@ public struct DriverSuite: Sendable {
     self.folder = folder
     self.other = other
     self.mark = mark
+    self.patience = patience
     self.reborn = reborn
     self.pause = pause
   }
@@ -97,6 +100,7 @@ public struct DriverSuite: Sendable {
     }
     do {
       try await one.body()
+      try await leavesNothing()
       return .passed
     } catch let violation as Violation {
       return .failed(violation.text)
@@ -200,14 +204,14 @@ extension DriverSuite {
     _ handle: Value, _ what: String, _ isWanted: (Observation) -> Bool
   ) async throws -> Observation {
     var last: Observation?
-    let end = ContinuousClock.now + .seconds(Self.patience)
+    let end = ContinuousClock.now + .seconds(patience)
     while ContinuousClock.now < end {
       let row = try await row(handle)
       if isWanted(row) { return row }
       last = row
       await pause()
     }
-    throw Violation(text: "\(what) after \(Int(Self.patience)) s: \(last.map(Self.text) ?? "nothing")")
+    throw Violation(text: "\(what) after \(Int(patience)) s: \(last.map(Self.text) ?? "nothing")")
   }
 
   static func text(_ row: Observation) -> String {
