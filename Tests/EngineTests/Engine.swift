@@ -34,13 +34,18 @@ struct Engine: Sendable, CustomTestStringConvertible {
     Engine(name: "slurm by REST", script: "slurm", plugin: "slurm", settings: "settings_rest", skips: ["watch"]),
     Engine(name: "sagemaker", script: "cloud", plugin: "sagemaker", skips: cloudSkips),
     Engine(name: "vertex", script: "cloud", plugin: "vertex", skips: cloudSkips),
-  ].filter { Disk.exists($0.scriptPath) && Disk.exists($0.fixturePath) }
+  ].filter {
+    Disk.exists($0.scriptPath) && Disk.exists($0.fixturePath) && (wanted == ["1"] || wanted.contains($0.name))
+  }
 
   /// Clouds bound no memory but that of their machines, and show the environment to whoever may look.
   private static let cloudSkips: Set<String> = ["limit.memory", "secrets", "signal", "stats", "watch"]
 
-  /// Without LUNAPORT_ENGINES=1 nothing is tried; with it, an engine that does not start is a failure.
-  static let areWanted = BaseEnvironment.variable("LUNAPORT_ENGINES") == "1"
+  /// Without LUNAPORT_ENGINES nothing is tried; with 1 all engines are, with names (`docker,podman`) those. One that does
+  /// not start is a failure.
+  private static let wanted = (BaseEnvironment.variable("LUNAPORT_ENGINES") ?? "").split(separator: ",").map(
+    String.init)
+  static let areWanted = !wanted.isEmpty
   static let wish: Comment = "set LUNAPORT_ENGINES=1 to try the drivers on real engines, which takes a while"
 
   private static let folder = "\(Bench.repository)/Tests/EngineTests/Engines"
