@@ -36,7 +36,9 @@ extension EngineTests {
           let (name, reason) = (one["name"]?.stringValue ?? "", one["reason"]?.stringValue ?? "")
           switch one["outcome"] {
           case "failed": Issue.record("\(engine.name): \(name): \(reason)")
-          case "skipped": skipped.insert(String(reason.split(separator: "`").dropFirst().first ?? ""))
+          case "skipped":
+            skipped.insert(
+              String(reason.split(separator: "`", omittingEmptySubsequences: false).dropFirst().first ?? ""))
           default: break
           }
         }

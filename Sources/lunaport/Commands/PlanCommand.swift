@@ -56,12 +56,14 @@ extension Lunaport {
     let bench = try PluginBench(plugins: plugins, startsNothing: true, now: now)
     guard let driver = try await bench.driver(of: queue.target, in: configuration) else { return nil }
     let overrides = submission.overrides ?? Overrides()
+    // Other targets get an image of it, which a builder makes.
+    let isFolder = source.kind != .image && !driver.provides.isDisjoint(with: [.codeSource, .gitSource])
     let request = PlanRequest(
       run: "RUN_ID", name: "RUN_NAME", attempt: 1, entity: queue.entity, project: submission.project ?? "PROJECT",
       queue: queue.name, author: "AUTHOR", job: nil,
       entryPoint: overrides.entryPoint ?? source.entryPoint, args: overrides.args ?? [], environment: [:],
-      folder: source.kind == .image ? nil : "JOB_FOLDER", prefix: source.needsEnvironment ? "ENVIRONMENT" : nil,
-      image: source.image?.pinned, resource: resource, timeout: queue.timeout)
+      folder: isFolder ? "JOB_FOLDER" : nil, prefix: isFolder && source.needsEnvironment ? "ENVIRONMENT" : nil,
+      image: isFolder ? nil : source.image?.pinned ?? "IMAGE", resource: resource, timeout: queue.timeout)
     do {
       return try await driver.plan(request)
     } catch {
