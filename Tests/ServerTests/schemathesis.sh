@@ -3,7 +3,8 @@
 # it is sent.
 #
 # usage: schemathesis.sh [URL KEY_FILE]
-# Without arguments it starts .build/release/lunaport on a folder of its own.
+# Without arguments it starts .build/release/lunaport on a folder of its own. What is sent is the same each time, so that
+# a change fails by what it changed; SCHEMATHESIS_SEED is for looking further.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -114,7 +115,8 @@ curl --fail --silent "$url/api/v1/openapi.json" >"$work/openapi.json"
 # Streams of events never end, and revoking would end the run's own key: both have tests of their own.
 "$tools/bin/schemathesis" --config-file "$work/schemathesis.toml" run "$url/api/v1/openapi.json" \
   --header "Authorization: Bearer $key" --checks all --max-examples "${SCHEMATHESIS_EXAMPLES:-25}" --workers 1 \
-  --request-timeout 70 --exclude-operation-id watchEvents --exclude-operation-id revokeKey --no-color
+  --seed "${SCHEMATHESIS_SEED:-1}" --request-timeout 70 --exclude-operation-id watchEvents \
+  --exclude-operation-id revokeKey --no-color
 
 if [ -n "$server" ] && grep -q failed "$work/log"; then
   cat "$work/log" >&2
