@@ -26,9 +26,15 @@ fetch() {
   mkdir -p "$work/apt/lists/partial" "$work/apt/none"
   cd "$work"
   compgen -G 'kubernetes_*.orig.tar.gz' >/dev/null && return 0
-  mirror=${DEBIAN_MIRROR:-$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -1)}
+  # Where the machine has its packages from, the sources are too.
+  mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format "\$(REPO_URI)" 'Codename: bookworm' 'Component: main' \
+    'Created-By: Packages' | sed -n 1p)}
+  if [ -z "$mirror" ]; then
+    echo "this machine has no packages of Debian 12; say where its sources are: DEBIAN_MIRROR=URL" >&2
+    return 1
+  fi
   printf 'Types: deb-src\nURIs: %s\nSuites: bookworm\nComponents: main\nSigned-By: %s\n' \
-    "${mirror:-http://deb.debian.org/debian}" /usr/share/keyrings/debian-archive-keyring.gpg >apt/src.sources
+    "$mirror" /usr/share/keyrings/debian-archive-keyring.gpg >apt/src.sources
   # Lists of its own: the machine's list of sources stays as it is.
   options=(-qq -oDir::Etc::sourcelist="$work/apt/src.sources" -oDir::Etc::SourceParts="$work/apt/none"
     -oDir::State::Lists="$work/apt/lists" -oAPT::Sandbox::User=root)
