@@ -62,9 +62,12 @@ struct Far: Sendable {
 
 extension Engine {
   /// Plays a scenario on this engine, with a server that has a queue of it.
-  func scenario(_ body: @escaping @Sendable (Bench, Far) async throws -> Void) async throws {
+  /// - Parameter fixture: another than the engine's own.
+  func scenario(
+    with fixture: Fixture? = nil, _ body: @escaping @Sendable (Bench, Far) async throws -> Void
+  ) async throws {
     try await running { place in
-      let fixture = try fixtureRead()
+      let fixture = try fixture ?? fixtureRead()
       try await EndToEndTesting.scenario(600) { bench in
         let far = Far(bench: bench, engine: self, place: place, fixture: fixture)
         try await far.prepare()

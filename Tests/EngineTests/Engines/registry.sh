@@ -31,9 +31,11 @@ auth:
 CONF
   spawn "$state/registry.pid" "$state/registry.log" docker-registry serve "$state/config.yml"
   wait_for 10 api "http://$address/v2/" || die "the registry does not answer; see $state/registry.log"
-  # The password is for this loopback registry alone; whoever runs the tests made it.
-  printf '{"settings": {}, "env": {"LUNAPORT_REGISTRY": "%s", "LUNAPORT_REGISTRY_USER": "%s", "LUNAPORT_REGISTRY_PASSWORD": "%s"}}\n' \
-    "$address" "$user" "$(cat "$state/password")"
+  # As `docker login` would write it.
+  (umask 077 && printf '{"auths": {"%s": {"auth": "%s"}}}\n' "$address" \
+    "$(printf '%s:%s' "$user" "$(cat "$state/password")" | base64 -w0)" >"$state/auth.json")
+  printf '{"settings": {}, "env": {"LUNAPORT_REGISTRY": "%s", "LUNAPORT_REGISTRY_AUTH": "%s"}}\n' \
+    "$address" "$state/auth.json"
 }
 
 engine_stop() {
