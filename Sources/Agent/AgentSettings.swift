@@ -68,6 +68,8 @@ public protocol LocalRuns: Sendable {
   var endings: AsyncStream<String> { get }
   /// Lets the run with this token live for `seconds` from now, where it is one that ends by itself without that.
   func renew(_ token: String, for seconds: Double)
+  /// Marks commands in their environment (`Processes.commandVariable`), so that `killCommands` finds them.
+  var root: String { get }
   /// Kills what an earlier life of the agent was building when it died, and tells how many commands that were.
   func killCommands() -> Int
 }

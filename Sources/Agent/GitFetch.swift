@@ -10,6 +10,11 @@ struct GitFetch: Sendable {
   /// Files with the keys of hosts, for ssh; each is read if it is there.
   private let knownHosts: [String]
   private let limits: GitCheckout.Limits
+  /// By which a later life of the agent knows what this one has left running.
+  private let mark: String?
+
+  /// Of the file with a private key, beside the folder that is fetched into.
+  static let keySuffix = ".key"
 
   /// The user name that hosts take where only the token counts.
   private static let tokenUser = "x-access-token"
@@ -19,6 +24,7 @@ struct GitFetch: Sendable {
     let home = BaseEnvironment.variable("HOME").map { ["\($0)/.ssh/known_hosts"] } ?? []
     knownHosts = ["\(settings.data)/known_hosts"] + home
     self.limits = limits
+    mark = settings.local?.root
   }
 
   /// Puts the files of a commit into a new folder at `path`.
@@ -28,7 +34,7 @@ struct GitFetch: Sendable {
     if let problem = source.problems.first { throw SourceFailure(message: problem.text) }
     let remote: GitRemote
     do throws(SourceProblem) { remote = try GitRemote(source.url) } catch { throw SourceFailure(message: error.text) }
-    let key = "\(path).key"
+    let key = path + Self.keySuffix
     defer { unlink(key) }
     do {
       try Disk.makeFolder(path)
@@ -70,8 +76,10 @@ struct GitFetch: Sendable {
         login = secret.open { (source.user ?? remote.user ?? Self.tokenUser, $0) }
       }
     }
-    return GitProgram.ofAgent(
+    var program = GitProgram.ofAgent(
       remote: remote, key: keyFile, login: login, knownHosts: knownHosts, fileBytesMax: limits.bytes)
+    program.environment[Processes.commandVariable] = mark
+    return program
   }
 }
 

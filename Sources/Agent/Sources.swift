@@ -32,6 +32,8 @@ actor Sources {
     self.folder = folder
     self.connection = connection
     self.git = git
+    // Keys that a death in the middle of a fetch has left.
+    for name in Disk.names(in: folder) where name.hasSuffix(GitFetch.keySuffix) { unlink("\(folder)/\(name)") }
   }
 
   private func path(_ digest: String) -> String { "\(folder)/\(digest)" }
@@ -92,15 +94,30 @@ actor Sources {
   }
 
   private func fetchOnce(_ source: Source, _ digest: String) async throws {
-    if let task = fetching[digest] { return try await task.value }
+    if let task = fetching[digest] { return try await Sources.wait(for: task) }
     let task = Task {
       if let git = source.git { try await fetch(git, digest) } else { try await fetch(digest) }
     }
     fetching[digest] = task
-    defer { fetching[digest] = nil }
     // Others may wait for it too: it is finished even where this run is stopped.
+    Task {
+      _ = await task.result
+      fetching[digest] = nil
+      makeRoom()
+    }
+    try await Sources.wait(for: task)
+  }
+
+  /// Waits for a fetch, but not longer than until this run is stopped.
+  private static func wait(for task: Task<Void, any Error>) async throws {
+    let (ended, end) = AsyncStream<Void>.makeStream()
+    Task {
+      _ = await task.result
+      end.finish()
+    }
+    for await _ in ended {}
+    try Task.checkCancellation()
     try await task.value
-    makeRoom()
   }
 
   private func fetch(_ source: GitSource, _ digest: String) async throws {

@@ -5,7 +5,7 @@ import Processes
 /// git, run as a program.
 public struct GitProgram: Sendable {
   /// The whole environment of git.
-  var environment: [String: String]
+  public var environment: [String: String]
   /// Of the repository, for what is said of failures.
   var host: String
   /// Bytes of a single file that git may write; nil where only the disk bounds it.

@@ -66,6 +66,22 @@ import Testing
     }
   }
 
+  @Test func aStopDoesNotWaitForAHostThatHangs() async throws {
+    let site = try Site()
+    let host = try await GitHost()
+    defer { host.close() }
+    let hanging = GitSource(url: host.url + "/hang/app.git", commit: String(repeating: "0a", count: 20))
+    try await site.living(site.agent()) {
+      await site.server.submit("aaaaaaaa", spec(hanging))
+      await site.server.until { $0.runs["aaaaaaaa"]?.state == .building }
+      while host.requests.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+      try await site.server.stop("aaaaaaaa")
+      #expect(try await site.server.settled("aaaaaaaa").state == .stopped)
+      // What the agent leaves behind is known to its next life by a mark.
+      #expect(site.processes.killCommands() > 0)
+    }
+  }
+
   @Test func aRepositoryWhoseLinksLeadOutIsRefused() async throws {
     let site = try Site()
     let host = try await GitHost()

@@ -64,6 +64,34 @@ struct JobTests {
     try await JobTests.watchTraining("numpy\n", "import numpy; assert numpy.arange(4).sum() == 6", patience: 150)
   }
 
+  @Test(.enabled(if: Engines.areOn, "packages are installed only where LUNAPORT_ENGINES=1"))
+  func aProjectsDependenciesAreInstalled() async throws {
+    try await scenario(180) { bench in
+      try bench.queue("local")
+      try bench.write("train/train.py", "import six; print('six', six.PY3)")
+      try bench.write(
+        "train/pyproject.toml", "[project]\nname = \"train\"\nversion = \"1\"\ndependencies = [\n  \"six>=1\",\n]\n")
+      _ = try await bench.up()
+      let run = try await bench.lunaport(
+        "launch", "--uri", bench.path("train/train.py"), "-q", "local", "-p", "demo", "--watch")
+      #expect(run.code == 0, "\(run.errors)")
+      #expect(run.lines.last == "six True", "\(run.output)")
+    }
+  }
+
+  @Test func aProjectThatLeavesItsDependenciesToOthersIsRefusedInItsOwnTerms() async throws {
+    try await scenario(90) { bench in
+      try bench.queue("local")
+      try bench.write("train/train.py", "print('never')")
+      try bench.write("train/pyproject.toml", "[project]\nname = \"train\"\ndynamic = [\"dependencies\"]\n")
+      _ = try await bench.up()
+      let run = try await bench.lunaport(
+        "launch", "--uri", bench.path("train/train.py"), "-q", "local", "-p", "demo", "--watch")
+      #expect(run.code == 1)
+      #expect(run.output.contains("list them there, or in requirements.txt"), "\(run.output)")
+    }
+  }
+
   @Test func tenRunsAtOnceBuildTheirEnvironmentOnce() async throws {
     try await scenario(90) { bench in
       try bench.queue("local")

@@ -1,12 +1,14 @@
 """A host of git repositories over HTTP, as `git http-backend` serves them: server.py FOLDER [USER:PASSWORD].
 
-Prints its port. Repositories below FOLDER/closed need the login. What is asked of it is written to FOLDER/requests.
+Prints its port. Repositories below FOLDER/closed need the login; what is below /hang is never answered. What is asked of
+it is written to FOLDER/requests.
 """
 import base64
 import http.server
 import os
 import subprocess
 import sys
+import threading
 
 root = sys.argv[1]
 login = base64.b64encode(sys.argv[2].encode()).decode() if len(sys.argv) > 2 else None
@@ -21,6 +23,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         sent = self.headers.get("Authorization")
         with open(os.path.join(root, "requests"), "a") as log:
             log.write(f"{self.command} {path} {sent or '-'}\n")
+        if path.startswith("/hang/"):
+            threading.Event().wait()
         if path.startswith("/closed/") and sent != f"Basic {login}":
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')

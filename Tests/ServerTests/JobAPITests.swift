@@ -104,6 +104,8 @@ struct JobAPITests {
       #expect(made.body["job"]?["version"] == 1, "other inputs are another version")
       #expect(made.body["job"]?["inputs"] == schema)
       #expect(try await make(schema).status == 200)
+      let silent = try await make(nil)
+      #expect(silent.status == 200 && silent.body["job"]?["inputs"] == schema, "who says nothing changes nothing")
       #expect(try await launch(["lr": 1]).body["run_config"] == ["lr": 1, "epochs": 3])
       let bad = try await launch(["lrr": 1, "epochs": "many"])
       #expect((bad.status, bad.code) == (422, "invalid"))

@@ -6,7 +6,7 @@ public struct JobRequest: Sendable, Hashable, Codable {
   /// Made of the source where nil.
   public var name: String?
   public var source: Source
-  /// As JSON Schema.
+  /// What its config may hold; those of the newest version where nil.
   public var inputs: Inputs?
   /// Beside `latest`.
   public var aliases: [String]?

@@ -103,7 +103,8 @@ enum Schemas {
       S.maybe("entity", .name), S.field("project", .name),
       S.maybe("name", .name, "Made from the source where left out."),
       S.field("source", .either(.named("CodeSource"), .named("GitSource"), .named("ImageSource"))),
-      S.maybe("inputs", .map(.any, max: 100), "What its config may hold, as JSON Schema of an object."),
+      S.maybe(
+        "inputs", .map(.any, max: 100), "What its config may hold, as JSON Schema; as it was where left out."),
       S.maybe("aliases", .list(.name, 0...100), "Beside `latest`; none may look like a version."),
     ]),
     "CodeSource": .object([

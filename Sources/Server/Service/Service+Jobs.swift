@@ -13,8 +13,11 @@ extension Service {
     let entity = try entity(request.entity, for: account)
     try await check(request.source)
     let name = request.name ?? request.source.jobName
+    let job = JobName(entity: entity, project: request.project, name: name)
+    // Who says nothing of them leaves them as they are.
+    let inputs = if let inputs = request.inputs { inputs } else { try await inputs(of: job) }
     var content = try Value(encoding: request.source.identity).json()
-    if let inputs = request.inputs {
+    if let inputs {
       let schema = inputs.schema.json()
       guard schema.utf8.count <= Limits.documentBytes else {
         throw ServiceError.invalid([
@@ -25,10 +28,18 @@ extension Service {
     }
     let (version, created) = try await store.createJobVersion(
       NewJobVersion(
-        JobName(entity: entity, project: request.project, name: name), source: request.source, inputs: request.inputs,
-        digest: Hash.of(content).hex, aliases: request.aliases ?? [], author: account.name),
+        job, source: request.source, inputs: inputs, digest: Hash.of(content).hex, aliases: request.aliases ?? [],
+        author: account.name),
       now: clock.now())
     return JobAnswer(job: version, created: created)
+  }
+
+  /// What the newest version of a job takes; nil where there is none, or nothing is known of that.
+  private func inputs(of job: JobName) async throws -> Inputs? {
+    guard let reference = JobReference(job.text) else { return nil }
+    do {
+      return try await store.job(reference, entity: job.entity, project: job.project).inputs
+    } catch let error as StoreError where error.code == .notFound { return nil }
   }
 
   func jobs(

@@ -123,7 +123,8 @@ private struct JobOptions: Sendable {
       "alias", short: "a", .string, help: "Another name of this version; may be given again.")
     config = declare.option(
       "config", short: "c", .file, placeholder: "file",
-      help: "A JSON file with the job's config: its names, types and defaults are then the job's inputs.")
+      help:
+        "A JSON file with the job's config: its names, types and defaults become the job's inputs, until another does.")
     json = declare.json()
   }
 

@@ -117,7 +117,8 @@ private struct LaunchOrigin: Sendable {
     let answer = try await maker.create(
       draft,
       as: JobRequest(
-        entity: given?.entity ?? submission.entity, project: given?.project ?? project, name: given?.name ?? draft.name,
+        entity: given?.entity ?? submission.entity, project: given?.project ?? project,
+        name: given?.name ?? maker.environment["WANDB_JOB_NAME"] ?? draft.name,
         source: draft.source, aliases: draft.aliases.isEmpty ? nil : draft.aliases))
     maker.console.report(printable("\(answer.job.reference)\(answer.created ? "" : ", as it was")"))
     return answer.job.reference
