@@ -61,17 +61,17 @@ function driver.plan(ctx, run)
       "put the agent's data folder on the shared file system, inside the folder of the setting `shared`")
   end
   if not run.folder then
-    places.folder = '"$R/work"'
+    places.folder = '"$lunaport_run/work"'
   elseif folder.is_visible(ctx, run.folder) then
     places.folder = script.quote(run.folder .. "/" .. cwd)
   else
     copy.source = run.folder
-    places.folder = '"$R/source"/' .. script.quote(cwd)
+    places.folder = '"$lunaport_run/source"/' .. script.quote(cwd)
   end
   local file = run.environment.LUNAPORT_CONFIG
   if file and not folder.is_visible(ctx, file) then
     copy["config.json"] = file
-    places.config = '"$R/config.json"'
+    places.config = '"$lunaport_run/config.json"'
   end
   local text, secrets = script.of(run, config, places)
   if not text then return nil, secrets end

@@ -20,30 +20,40 @@ local function invalid(message, hint)
   return nil, fail { code = "config_invalid", message = message, hint = hint }
 end
 
+-- Names begin with `lunaport_`, so that no variable of the program is one of them by chance.
+--
 -- Who had the run first has it: a submission whose answer was lost may have been made twice. The link is made whole or
 -- not at all, so that tasks of one array never see an empty file.
 local CLAIM = [[
-R=$1
-me=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}
-task=${SLURM_ARRAY_TASK_ID:+-$SLURM_ARRAY_TASK_ID}
-echo "$me" >"$R/job.$SLURM_JOB_ID" && ln "$R/job.$SLURM_JOB_ID" "$R/job" 2>/dev/null
-rm -f "$R/job.$SLURM_JOB_ID" "$R/end$task" "$R/why$task"
-[ -s "$R/job" ] || { echo "lunaport: the folder of the run cannot be written to" >&2; exit 75; }
-[ "$(cat "$R/job")" = "$me" ] || exit 75
-end() {
-  echo "$1 $(wc -c <"$R/output$task") $(date +%s)" >"$R/end$task.new" && mv "$R/end$task.new" "$R/end$task"
-  exit "$1"
-}
-give_up() {
+lunaport_run=$1
+lunaport_job=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}
+lunaport_task=${SLURM_ARRAY_TASK_ID:+-$SLURM_ARRAY_TASK_ID}
+cd "$lunaport_run" || exit 75
+echo "$lunaport_job" >"job.$SLURM_JOB_ID" && ln "job.$SLURM_JOB_ID" job 2>/dev/null
+rm -f "job.$SLURM_JOB_ID" "end$lunaport_task" "why$lunaport_task"
+[ -s job ] || { echo "lunaport: the folder of the run cannot be written to" >&2; exit 75; }
+[ "$(cat job)" = "$lunaport_job" ] || exit 75
+lunaport_give_up() {
   echo "lunaport: $1" >&2
-  echo "$1" >"$R/why$task"
-  end "${2:-1}"
+  echo "$1" >"$lunaport_run/why$lunaport_task"
+  exit "${2:-1}"
 }
 # A signal to all of the job is for the program; this script lives on to say how it ended.
-trap : HUP INT QUIT TERM USR1 USR2 ALRM XCPU]]
+trap : HUP INT QUIT TERM USR1 USR2 ALRM XCPU
+(]]
+
+-- What comes after the program, which has had a shell of its own: its variables and folder change nothing here.
+local NOTE = [[
+)
+lunaport_code=$?
+echo "$lunaport_code $(wc -c <"output$lunaport_task") $(date +%s)" >"end$lunaport_task.new"
+mv "end$lunaport_task.new" "end$lunaport_task"
+exit "$lunaport_code"
+]]
 
 -- The secret's text comes from its file, byte for byte: the x keeps newlines at its end.
-local SECRET = '@=$(cat "$R/secrets/@" && echo x) && @=${@%x} && export @ || give_up "the secret of @ is not there"'
+local SECRET = '@=$(cat "$lunaport_run/secrets/@" && echo x) && @=${@%x} && export @'
+  .. ' || lunaport_give_up "the secret of @ is not there"'
 
 -- What goes before the command: srun where it runs more than once, and what runs its image.
 local function launcher(run, config)
@@ -81,8 +91,10 @@ local function launcher(run, config)
   return words
 end
 
-local function exports(lines, run, prefix)
-  local env, secrets = {}, {}
+-- Adds the run's variables, secrets first: what reads them is found by a PATH that the run may change. Gives the
+-- secrets by variable.
+local function exports(lines, run)
+  local env, secrets, plain = {}, {}, {}
   for name, value in pairs(run.environment) do env[name] = value end
   for name, value in pairs(run.resource.env or {}) do env[name] = value end
   local names = {}
@@ -96,18 +108,23 @@ local function exports(lines, run, prefix)
       lines[#lines + 1] = string.gsub(SECRET, "@", name)
     else
       if string.find(value, "\0", 1, true) then return invalid("the variable `" .. name .. "` has a null byte") end
-      lines[#lines + 1] = "export " .. name .. "=" .. script.quote(value)
+      plain[#plain + 1] = "export " .. name .. "=" .. script.quote(value)
     end
   end
-  if prefix then
-    lines[#lines + 1] = "export VIRTUAL_ENV=" .. script.quote(prefix)
-    lines[#lines + 1] = "export PATH=" .. script.quote(prefix .. "/bin") .. ':"$PATH"'
+  -- What may run again needs its secrets again; `forget` removes them then.
+  if next(secrets) and not run.resource.array and not run.resource.requeue then
+    lines[#lines + 1] = 'rm -rf "$lunaport_run/secrets"'
+  end
+  for _, line in ipairs(plain) do lines[#lines + 1] = line end
+  if run.prefix then
+    lines[#lines + 1] = "export VIRTUAL_ENV=" .. script.quote(run.prefix)
+    lines[#lines + 1] = "export PATH=" .. script.quote(run.prefix .. "/bin") .. ':"$PATH"'
   end
   return secrets
 end
 
--- The script of a run and its secrets by variable, from its request and where its folders are for the node: a text for
--- the shell, which may use $R. Pure.
+-- The script of a run and its secrets by variable, from its request and where its folders are for the node: texts for
+-- the shell, which may use $lunaport_run. Pure.
 function script.of(run, config, places)
   local resource = run.resource
   local command = run.command
@@ -120,18 +137,16 @@ function script.of(run, config, places)
   local lines = { "# Run " .. run.run .. ", attempt " .. run.attempt .. ": the job on the node runs this.", CLAIM }
   for _, line in ipairs(config.prologue or {}) do lines[#lines + 1] = line end
   for _, name in ipairs(resource.modules or {}) do
-    lines[#lines + 1] = "module load " .. script.quote(name) .. " || give_up "
+    lines[#lines + 1] = "module load " .. script.quote(name) .. " || lunaport_give_up "
       .. script.quote("the module " .. name .. " cannot be loaded") .. " 127"
   end
   for _, line in ipairs(resource.prologue or {}) do lines[#lines + 1] = line end
-  local secrets, problem = exports(lines, run, run.prefix)
+  local secrets, problem = exports(lines, run)
   if not secrets then return nil, problem end
   if places.config then lines[#lines + 1] = "export LUNAPORT_CONFIG=" .. places.config end
-  -- What may run again needs its secrets again; `forget` removes them then.
-  if next(secrets) and not resource.array and not resource.requeue then lines[#lines + 1] = 'rm -rf "$R/secrets"' end
-  lines[#lines + 1] = "cd " .. places.folder .. " || give_up 'the folder of the run is not there' 126"
-  lines[#lines + 1] = (#words > 0 and quoted(words) .. " " or "") .. quoted(command)
-  lines[#lines + 1] = 'end "$?"\n'
+  lines[#lines + 1] = "cd " .. places.folder .. " || lunaport_give_up 'the folder of the run is not there' 126"
+  lines[#lines + 1] = "exec " .. (#words > 0 and quoted(words) .. " " or "") .. quoted(command)
+  lines[#lines + 1] = NOTE
   return table.concat(lines, "\n"), secrets
 end
 
