@@ -33,7 +33,8 @@ local function judge(status, reason, message, method)
   if status == 401 then return "auth", 30 end
   if status == 403 then
     if string.find(message, "exceeded quota", 1, true) then return "quota", 30 end
-    return "auth", "never"
+    -- A server that has just come back refuses all until it has read who may what; what a policy refuses stays refused.
+    return "auth", string.find(message, "\" cannot ", 1, true) and 5 or "never"
   end
   if status == 404 then return "not_found", "never" end
   if status == 409 then return "conflict", reason == "AlreadyExists" and "never" or "safe" end

@@ -4,6 +4,7 @@
 local api = require "api"
 local cluster = require "cluster"
 local document = require "document"
+local ending = require "ending"
 local kinds = require "kinds"
 local logs = require "logs"
 local pods = require "pods"
@@ -129,9 +130,14 @@ local function stopped_file(handle)
   return "stopped/" .. handle.name
 end
 
-local function gone(handle)
+local function gone(handle, pods_of)
   local signal = host.files.read(stopped_file(handle))
-  if signal then return { state = "failed", signal = tonumber(signal), native = "Stopped" } end
+  if signal then
+    for _, pod in ipairs(pods_of) do
+      if not ending.is_over(pod) then return { state = "running", message = "is being stopped" } end
+    end
+    return { state = "failed", signal = tonumber(signal), native = "Stopped" }
+  end
   return {
     state = "lost",
     message = handle.kind .. " `" .. handle.name .. "` is no longer in namespace `" .. handle.namespace
@@ -149,12 +155,12 @@ local function look(ctx, handles, fresh)
   local rows, subjects, now, has_ended = {}, {}, host.now(), false
   for i, handle in ipairs(handles) do
     local object = seen.objects[cluster.key(handle)]
+    local pods_of = seen.pods[handle.namespace][handle.token] or {}
     if object then
-      local pods_of = seen.pods[handle.namespace][handle.token] or {}
       rows[i], subjects[i] = status.row(object, pods_of, now, patience(ctx))
       if logs.is_keeping(handle) then rows[i] = { state = "running", message = "is being stopped" } end
     else
-      rows[i] = gone(handle)
+      rows[i] = gone(handle, pods_of)
     end
     has_ended = has_ended or (rows[i].state ~= "pending" and rows[i].state ~= "running")
   end

@@ -112,6 +112,9 @@ end
 -- Whether a pod that is not over runs, and why not; where that will not change by waiting on, `failed`. The second
 -- answer is whether the pod's events may say more.
 function ending.waiting(pod, now, patience)
+  if pod.status and pod.status.reason == "NodeLost" then
+    return { state = "running", message = "its node does not answer", native = "NodeLost" }
+  end
   local scheduled = ending.condition(pod, "PodScheduled")
   if scheduled and scheduled.status ~= "True" then
     local text = scheduled.message or scheduled.reason or "not scheduled yet"

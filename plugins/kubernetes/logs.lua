@@ -4,6 +4,8 @@
 
 local api = require "api"
 local document = require "document"
+local ending = require "ending"
+local pods = require "pods"
 local reader = require "reader"
 local status = require "status"
 
@@ -11,9 +13,13 @@ local logs = {}
 
 -- Bytes of one answer.
 local chunk_bytes = 256 * 1024
+-- How long a node that does not answer is asked for the log of what has ended there.
+local node_patience_seconds = 20
 -- The last words of what is being stopped: so many seconds before the order, and so many bytes, are kept.
 local last_seconds = 60
 local last_bytes = 512 * 1024
+-- By name of the pod: since when its node does not answer.
+local silent = {}
 -- By name: how many calls keep the last words of a run now.
 local keeping = {}
 local kept = {
@@ -38,13 +44,26 @@ local function container_of(pod)
   return container and container.name
 end
 
+-- Whether a node that has not answered is not asked again.
+local function is_given_up(pod)
+  if pod.status and pod.status.reason == "NodeLost" then return true end
+  local name, now = pod.metadata.name, host.now()
+  silent[name] = silent[name] or now
+  return ending.is_over(pod) and now - silent[name] > node_patience_seconds
+end
+
 -- Gives the log of a container in pieces; `lost` says that the node has none, not yet or no more.
 local function source(ctx, handle, pod, query)
   local self = { lost = false }
   function self.give(take)
-    local path = api.pods(handle.namespace, pod) .. "/log"
+    local path = api.pods(handle.namespace, pod.metadata.name) .. "/log"
     local answer, err, code = api.stream(ctx, { path = path, query = query, timeout = 60 }, take)
-    if answer or (code ~= 400 and code ~= 404) then return answer, err, code end
+    if answer then
+      silent[pod.metadata.name] = nil
+      return answer
+    end
+    local is_node = code and code >= 500 and is_given_up(pod)
+    if code ~= 400 and code ~= 404 and not is_node then return nil, err, code end
     self.lost = true
     return true
   end
@@ -66,22 +85,21 @@ local function read_kept(handle, name, place, budget)
   return bytes, { p = position, r = place.r, e = is_all or nil }
 end
 
--- What one pod has after the cursor's place; answers bytes, the new place.
+-- What one pod has after the cursor's place; answers bytes, the new place, and whether it has not begun to speak.
 local function read_pod(ctx, handle, pod, place, budget)
   local name, state = container_of(pod)
-  if not name then return "", place end
+  if not name then return "", place, true end
   local restarts = state and state.restartCount or 0
   local is_over = state and state.state and state.state.terminated ~= nil
   local has_begun = is_over or (state and state.state and state.state.running ~= nil) or restarts > 0
   if not has_begun then
-    -- A pod that never began, such as one that was evicted before, has nothing to say.
-    local phase = pod.status and pod.status.phase
-    return "", { r = 0, e = phase == "Failed" or phase == "Succeeded" or nil }
+    -- Nothing to say: not yet, or never, as of a pod whose image cannot be pulled.
+    return "", nil, true
   end
   place = place or { r = math.max(0, restarts - 1) }
   -- Of a container that was started again the one before can be read, and no earlier one.
   local previous = place.r < restarts
-  local from = source(ctx, handle, pod.metadata.name, query_of(name, place.p, previous))
+  local from = source(ctx, handle, pod, query_of(name, place.p, previous))
   local bytes, position, is_all, is_cut = reader.take(from.give, place.p, budget)
   if not bytes then return nil, position end
   if pod.metadata.deletionTimestamp and bytes == "" and (from.lost or is_cut) then
@@ -101,10 +119,13 @@ local function by_age(a, b)
 end
 
 -- Whether the run is over, so that no further pod will come.
-local function is_over(ctx, handle, pods, patience)
+local function is_over(ctx, handle, patience)
   local object, err, code = api.call(ctx, { path = api.path(handle) })
   if not object then return code == 404 or nil, err end
-  local state = status.row(object, pods, host.now(), patience).state
+  local found
+  found, err = pods.of(ctx, handle.namespace, "lunaport/token=" .. handle.token)
+  if not found then return nil, err end
+  local state = status.row(object, found[handle.token] or {}, host.now(), patience).state
   return state ~= "pending" and state ~= "running" and state ~= "unknown"
 end
 
@@ -121,40 +142,41 @@ end
 
 function logs.read(ctx, handle, cursor, patience)
   cursor = cursor or {}
-  local pods, err = api.list(ctx, api.pods(handle.namespace), "lunaport/token=" .. handle.token)
-  if not pods then return nil, err end
-  table.sort(pods, by_age)
+  local found, err = pods.of(ctx, handle.namespace, "lunaport/token=" .. handle.token)
+  if not found then return nil, err end
+  local there = found[handle.token] or {}
+  table.sort(there, by_age)
   local after, parts, present, is_whole = {}, {}, {}, true
-  local room, count = chunk_bytes, #pods
-  for _, pod in ipairs(pods) do present[pod.metadata.name] = true end
+  local room, count = chunk_bytes, #there
+  for _, pod in ipairs(there) do present[pod.metadata.name] = true end
   local old = gone(handle, cursor, present)
   count = count + #old
-  local function add(name, bytes, place)
+  local function add(name, bytes, place, is_mute)
     if count > 1 then bytes = prefixed(bytes, name) end
     parts[#parts + 1], after[name] = bytes, place
     room = room - #bytes
-    is_whole = is_whole and place ~= nil and place.e == true
+    is_whole = is_whole and (is_mute or place ~= nil and place.e == true)
   end
   for _, name in ipairs(old) do
     local place = cursor[name] or { r = 0 }
     if place.e or room <= 0 then add(name, "", place) else add(name, read_kept(handle, name, place, room)) end
   end
-  for _, pod in ipairs(pods) do
+  for _, pod in ipairs(there) do
     local name = pod.metadata.name
     local place = cursor[name]
     if (place and place.e) or room <= 0 then
       add(name, "", place)
     else
       -- Each pod its share, so that one that prints much does not keep the others waiting.
-      local bytes, next_place = read_pod(ctx, handle, pod, place, math.max(4096, room // 2))
+      local bytes, next_place, is_mute = read_pod(ctx, handle, pod, place, math.max(4096, room // 2))
       if not bytes then return nil, next_place end
-      add(name, bytes, next_place)
+      add(name, bytes, next_place, is_mute)
     end
   end
   local bytes = table.concat(parts)
   local done = false
   if is_whole and bytes == "" then
-    done, err = is_over(ctx, handle, pods, patience)
+    done, err = is_over(ctx, handle, patience)
     if done == nil then return nil, err end
   end
   return { bytes = bytes, cursor = after, done = done }
@@ -166,11 +188,11 @@ function logs.is_keeping(handle)
 end
 
 -- Follows what is being stopped to its end, for once its pod is gone so is its log.
-function logs.keep(ctx, handle, pods, grace)
+function logs.keep(ctx, handle, living, grace)
   -- Undone also where the call is cancelled while it waits.
   local _ <close> = setmetatable({ name = handle.name }, kept)
   keeping[handle.name] = (keeping[handle.name] or 0) + 1
-  for _, pod in ipairs(pods) do
+  for _, pod in ipairs(living) do
     local name = container_of(pod)
     local parts, size = {}, 0
     local query = { container = name, timestamps = "true", follow = "true", sinceSeconds = tostring(last_seconds) }
@@ -186,6 +208,9 @@ function logs.keep(ctx, handle, pods, grace)
 end
 
 function logs.forget(handle)
+  for name in pairs(silent) do
+    if string.sub(name, 1, #handle.name + 1) == handle.name .. "-" then silent[name] = nil end
+  end
   return host.files.remove("last/" .. handle.name)
 end
 
