@@ -49,7 +49,7 @@ struct Far: Sendable {
   }
 
   /// A document as Lua.
-  private static func lua(_ value: Value) -> String {
+  static func lua(_ value: Value) -> String {
     switch value {
     case .array(let items): "{ \(items.map(lua).joined(separator: ", ")) }"
     case .object(let fields):

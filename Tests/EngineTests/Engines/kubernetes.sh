@@ -136,8 +136,8 @@ engine_start() {
   start_control_plane
   give_rights
   "start_${node}_node"
-  printf '{"settings": {"kubernetes": {"kubeconfig": "%s", "namespaces": ["jobs"]}}, "env": {"LUNAPORT_KUBE_ADMIN": "%s"}}\n' \
-    "$state/launcher.conf" "$state/admin.conf"
+  printf '{"settings": {"kubernetes": {"kubeconfig": "%s", "namespaces": ["jobs"]}}, "env": {"LUNAPORT_KUBE_STATE": "%s", "LUNAPORT_KUBE_SERVER": "%s"}}\n' \
+    "$state/launcher.conf" "$state" "$server"
 }
 
 engine_stop() {
