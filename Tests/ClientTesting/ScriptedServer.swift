@@ -92,7 +92,8 @@ public final class ScriptedServer: Sendable {
   }
 
   private func run(_ script: [Step], _ connection: Int32, _ index: Int) {
-    var patience = timeval(tv_sec: 20, tv_usec: 0)
+    // Longer than any test may take: on a busy machine nothing may come for a while.
+    var patience = timeval(tv_sec: 90, tv_usec: 0)
     setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     var pending: [UInt8] = []
     let blank = Array("\r\n\r\n".utf8)
@@ -111,8 +112,7 @@ public final class ScriptedServer: Sendable {
       case .sendBytes(let bytes):
         guard send(bytes, connection) else { return finish(connection) }
       case .untilClosed:
-        while receive(connection) != nil {}
-        state.withLock { $0.closed += 1 }
+        if waitForEnd(connection) { state.withLock { $0.closed += 1 } }
       }
     }
     finish(connection)
@@ -128,5 +128,15 @@ public final class ScriptedServer: Sendable {
     var buffer = [UInt8](repeating: 0, count: 65536)
     let count = recv(connection, &buffer, buffer.count, 0)
     return count > 0 ? Array(buffer[..<count]) : nil
+  }
+
+  /// False where the client has said nothing for long, but has not closed either.
+  private func waitForEnd(_ connection: Int32) -> Bool {
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while true {
+      let count = recv(connection, &buffer, buffer.count, 0)
+      let problem = errno
+      if count <= 0 { return count == 0 || problem == ECONNRESET }
+    }
   }
 }

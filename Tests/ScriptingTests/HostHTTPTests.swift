@@ -225,6 +225,28 @@ import Testing
     #expect(await bed.failure(["url": "http://127.0.0.1/", "aws": ["region": "r"]])?.code == .bug)
   }
 
+  /// A server that takes connections and never says anything.
+  @Test func callsThatWaitHoldNoThread() async throws {
+    let server = ScriptedServer(all: Array(repeating: [.untilClosed], count: HostFunctions.connectionsPerHost))
+    defer { server.stop() }
+    let bed = try await Self.sender()
+    let url = server.url
+    let threads = try Self.threads()
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<500 { group.addTask { _ = await bed.failure(["url": .string(url), "timeout": 60]) } }
+      while server.accepted < HostFunctions.connectionsPerHost { try? await Task.sleep(for: .milliseconds(1)) }
+      // Each connection has a thread of the server's.
+      #expect((try? Self.threads()).map { $0 - threads } ?? .max < HostFunctions.connectionsPerHost + 50)
+      #expect(server.accepted == HostFunctions.connectionsPerHost)
+      group.cancelAll()
+    }
+    while server.closed < HostFunctions.connectionsPerHost { try? await Task.sleep(for: .milliseconds(1)) }
+  }
+
+  private static func threads() throws -> Int {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
+  }
+
   // MARK: permissions
 
   @Test func hostsAreThoseOfThePermissions() async throws {
@@ -288,6 +310,25 @@ import Testing
     #expect(answer["lines"] == ["one", "stop"])
     #expect(answer["ended"] == "stopped")
     await server.waitForClose()
+  }
+
+  /// A call may go on for an hour after it; a `watch` does.
+  @Test func aStreamIsClosedBeforeItsCallHasEnded() async throws {
+    let server = ScriptedServer([.read(), .send(Self.chunked), .send("4\r\none\n\r\n"), .untilClosed])
+    defer { server.stop() }
+    let bed = try await PluginBed(
+      needs: ["http:127.0.0.1"],
+      """
+      assert(host.http.lines(..., function() return false end))
+      host.log("stopped")
+      host.sleep(600)
+      """)
+    let url = server.url
+    let task = Task { await bed.failure(["url": .string(url)], within: 600) }
+    while bed.logged.all.isEmpty { try? await Task.sleep(for: .milliseconds(1)) }
+    await server.waitForClose()
+    task.cancel()
+    _ = await task.value
   }
 
   @Test func aReaderThatRaisesClosesTheConnection() async throws {
@@ -380,7 +421,8 @@ import Testing
     let scripts = Array(
       repeating: [ScriptedServer.Step.read(), .send(Self.chunked + "2\r\nx\n\r\n"), .untilClosed],
       count: StreamCount.most)
-    let server = ScriptedServer(all: scripts)
+    let last = [ScriptedServer.Step.read(), .send(Self.ok("again"))]
+    let server = ScriptedServer(all: scripts + [last])
     defer { server.stop() }
     let bed = try await Self.reader("lines", "host.log(line)")
     let url = server.url
@@ -392,5 +434,6 @@ import Testing
       #expect(failure?.message.contains("at once already") == true)
       group.cancelAll()
     }
+    #expect(try await bed.act(["url": .string(url)])["lines"] == ["again"])
   }
 }

@@ -94,6 +94,34 @@ import Testing
     #expect(bed.logged.all.count == 1)
   }
 
+  /// AWS names the value that it does not like; shells print the command that failed.
+  @Test func whatIsAnsweredIsMasked() async throws {
+    let told = #"{"a":"hunter2hunter2","b":"aHVudGVyMg==","c":"say \"hi\"","d":"hunter","e":"abc"}"#
+    let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: \(told.utf8.count)\r\n\r\n\(told)"
+    let fine = "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhunter2\n"
+    let server = ScriptedServer([.read(), .send(answer), .read(), .send(answer), .read(), .send(fine), .untilClosed])
+    defer { server.stop() }
+    let bed = try await PluginBed(
+      needs: ["http:127.0.0.1", "exec:sh"],
+      """
+      local url = ...
+      local lines = {}
+      local first = assert(host.http { url = url }).body
+      local second = assert(host.http.lines({ url = url }, function() end)).body
+      assert(host.http.lines({ url = url }, function(line) lines[#lines + 1] = line end))
+      local run = host.exec { "sh", "-c", "echo $T; echo $T >&2", env = { T = { ["$secret"] = "hf" } } }
+      return { first, second, lines[1], run.stdout, run.stderr }
+      """)
+    let seen = try await bed.act(
+      .string(server.url), secrets: ["hf": "hunter2", "quoted": #"say "hi""#, "short": "abc"])
+    let masked = #"{"a":"[secret hf][secret hf]","b":"[secret hf]","c":"[secret quoted]","d":"hunter","e":"abc"}"#
+    #expect(seen[0].string == masked)
+    #expect(seen[1].string == masked)
+    #expect(seen[2] == "[secret hf]")
+    #expect(seen[3] == "[secret hf]\n")
+    #expect(seen[4] == "[secret hf]\n")
+  }
+
   @Test func oneCallsSecretsAreNotAnothers() async throws {
     let bed = try await PluginBed(
       needs: ["exec:true"], "return host.exec { 'true', env = { A = { ['$secret'] = 'hf' } } }")

@@ -12,8 +12,10 @@ extension HostFunctions {
         return { await send(wanted) }
       },
       "http.prepare": state.function { (call: borrowing LuaCall) throws -> [LuaValue] in
-        let stream = ReadStream(try wanted(call, isStream: true), inLines: call.boolean(2), streams)
-        return [.integer(CallContext.current.streams.add(stream))]
+        let context = CallContext.current
+        let stream = ReadStream(
+          try wanted(call, isStream: true), inLines: call.boolean(2), streams, SecretMask(context.secrets))
+        return [.integer(context.streams.add(stream))]
       },
       "http.open": state.waitingFunction("host.http") { call throws -> Operation in
         let stream = try stream(call)
@@ -58,15 +60,16 @@ extension HostFunctions {
 
   private func send(_ wanted: HTTPWanted) async -> [LuaValue] {
     do throws(DriverFailure) {
-      let request = try wanted.opened(with: CallContext.current.secrets)
+      let secrets = CallContext.current.secrets
+      let request = try wanted.opened(with: secrets)
       // Without a permission to send, no request has come this far, save one without a proper URL.
       guard let client else { throw DriverFailure(.configInvalid, "the plugin may send no requests") }
       do throws(HTTPClientError) {
         guard let target = wanted.target else {
-          return [Self.answer(try await client.send(request))]
+          return [Self.answer(try await client.send(request), SecretMask(secrets))]
         }
         let (answer, size) = try await client.download(request, to: target)
-        return [Self.answer(answer, size: size)]
+        return [Self.answer(answer, SecretMask(secrets), size: size)]
       } catch {
         throw wanted.failure(error)
       }
@@ -76,9 +79,13 @@ extension HostFunctions {
   }
 
   /// - Parameter size: bytes that went to a file, instead of a body.
-  static func answer(_ response: HTTPClient.Response, size: Int? = nil) -> LuaValue {
+  static func answer(_ response: HTTPClient.Response, _ mask: SecretMask, size: Int? = nil) -> LuaValue {
     var fields = head(response.status, response.headers)
-    if let size { fields["size"] = .integer(Int64(size)) } else { fields["body"] = .bytes(response.body) }
+    if let size {
+      fields["size"] = .integer(Int64(size))
+    } else {
+      fields["body"] = .bytes(mask.applied(to: response.body))
+    }
     if response.isCut { fields["cut"] = .boolean(true) }
     return .fields(fields)
   }

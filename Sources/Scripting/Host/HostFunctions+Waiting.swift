@@ -49,7 +49,7 @@ extension HostFunctions {
             .targetError, "`\(wanted.command.arguments[0])` wrote more than \(wanted.command.outputLimit) bytes",
             hint: "raise `limit`, or set `cut`", retry: .unknownEffect)
         }
-        return [HostFunctions.value(of: result)]
+        return [HostFunctions.value(of: result, SecretMask(context.secrets))]
       } catch let failure as ProcessFailure {
         return HostFunctions.failed(failure)
       } catch let failure as DriverFailure {
@@ -139,10 +139,11 @@ extension HostFunctions {
   /// Bytes of each stream of a program that are kept where the plugin names no limit.
   static let execOutputMax = 16 << 20
 
-  private static func value(of result: Command.Result) -> LuaValue {
+  private static func value(of result: Command.Result, _ mask: SecretMask) -> LuaValue {
     var fields: [String: LuaValue] = [
-      "code": .integer(Int64(result.exitCode ?? 128 + (result.signal ?? 0))), "stdout": .bytes(result.output),
-      "stderr": .bytes(result.error), "timed_out": .boolean(result.timedOut),
+      "code": .integer(Int64(result.exitCode ?? 128 + (result.signal ?? 0))),
+      "stdout": .bytes(mask.applied(to: result.output)),
+      "stderr": .bytes(mask.applied(to: result.error)), "timed_out": .boolean(result.timedOut),
     ]
     if result.isTruncated { fields["cut"] = .boolean(true) }
     return .fields(fields)

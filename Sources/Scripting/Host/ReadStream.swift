@@ -16,9 +16,11 @@ final class ReadStream: Sendable {
   let wanted: HTTPWanted
   private let inLines: Bool
   private let count: StreamCount
+  private let mask: SecretMask
   private let state = Mutex(State())
 
-  init(_ wanted: HTTPWanted, inLines: Bool, _ count: StreamCount) {
+  init(_ wanted: HTTPWanted, inLines: Bool, _ count: StreamCount, _ mask: SecretMask) {
+    self.mask = mask
     self.wanted = wanted
     self.inLines = inLines
     self.count = count
@@ -63,7 +65,7 @@ final class ReadStream: Sendable {
         break
       }
     }
-    return HostFunctions.answer(response)
+    return HostFunctions.answer(response, mask)
   }
 
   /// The next pieces, or nil at the end.
@@ -84,7 +86,7 @@ final class ReadStream: Sendable {
           state.isAtEnd = true
           return state.splitter.rest
         }
-        if !lines.isEmpty { return [.list(lines.map(LuaValue.bytes))] }
+        if !lines.isEmpty { return [.list(lines.map { .bytes(mask.applied(to: $0)) })] }
         if piece == nil { return [.nothing] }
       }
     } catch {
