@@ -23,8 +23,9 @@ local HARMLESS = {
   SecurityOpt = { ["no-new-privileges"] = true, ["no-new-privileges:true"] = true, ["no-new-privileges=true"] = true },
 }
 -- Of the engine's own log drivers this one keeps bytes as they are and ends old files: json-file makes other bytes of
--- those that are no UTF-8, and fills the disk. 500 MB of output are kept until the agent has read them.
-local LOGS = { Type = "local", Config = { ["max-size"] = "10m", ["max-file"] = "50" } }
+-- those that are no UTF-8, and fills the disk. 100 MB of output are kept until the agent has read them. Not compressed:
+-- dockerd 20 leaves compressed files out where a log is asked for from a time on.
+local LOGS = { Type = "local", Config = { ["max-size"] = "20m", ["max-file"] = "5", compress = "false" } }
 local MODES = { ro = true, rw = true, z = true, Z = true }
 
 local function denied(message, hint)

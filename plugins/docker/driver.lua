@@ -165,8 +165,16 @@ function driver.logs(ctx, handle, cursor)
   local ended
   ended, failure = containers.has_ended(ctx, handle.id)
   if ended == nil then return nil, failure end
-  local function ask(query, each)
-    local answer, refusal = engine.chunks(ctx, { path = container(handle) .. "/logs", query = query, stall = 60 }, each)
+  local function ask(query, most)
+    local request = { path = container(handle) .. "/logs", query = query }
+    local answer, refusal
+    if type(most) == "function" then
+      request.stall = 60
+      answer, refusal = engine.chunks(ctx, request, most)
+    else
+      request.limit, request.cut = most, true
+      answer, refusal = engine.ask(ctx, request)
+    end
     if not answer then return nil, refusal end
     if answer.status ~= 200 then return engine.refused(answer, "the engine does not give the log") end
     return answer

@@ -96,6 +96,16 @@ function frames:entry(stream, entry, size)
   if self.count >= PIECE then self:cut() end
 end
 
+-- How many frames a whole response has.
+function frames.count(body)
+  local count, at = 0, 1
+  while #body - at >= 7 do
+    at = at + 8 + string.unpack(">xxxx I4", body, at)
+    count = count + 1
+  end
+  return count
+end
+
 -- Takes bytes of the response as they come; false when pieces of `enough` bytes are there.
 function frames:take(bytes, enough)
   if self.left >= #bytes then
