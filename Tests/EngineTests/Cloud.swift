@@ -142,6 +142,15 @@ final class Cloud: Sendable {
     try await requests().count { $0["path"]?.stringValue == path }
   }
 
+  /// How often keys were fetched from the instance's metadata, and jobs listed.
+  func fetchesAndQuestions() async throws -> (Int, Int) {
+    let seen = try await requests()
+    return (
+      seen.count { $0["path"]?.stringValue?.hasSuffix("/security-credentials/double-role") == true },
+      seen.count { $0["target"] == "SageMaker.ListTrainingJobs" }
+    )
+  }
+
   /// Jobs of this token that it has.
   func jobs(_ token: String) async throws -> Int {
     let all = try await call(.get, "jobs")[target]?.arrayValue ?? []

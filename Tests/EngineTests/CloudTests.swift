@@ -79,6 +79,42 @@ extension EngineTests {
       }
     }
 
+    /// Whatever a token looks like, its job is found by it, and by no other.
+    @Test(arguments: all) func tokensOfAnyShapeAreFoundAgain(engine: Engine) async throws {
+      try await on(engine) { cloud in
+        let long = String(repeating: "aB3-", count: 12)
+        let tokens = ["short", "Short", long, long + "x", "ends-with-", "a--b"].map(cloud.token)
+        let spec = try await cloud.plan("true")
+        var handles: [String: Value] = [:]
+        for token in tokens {
+          #expect(try await cloud.driver.find(token: token) == nil, "\(token)")
+          handles[token] = try await cloud.driver.start(spec, token: token, secrets: [:])
+        }
+        #expect(Set(handles.values).count == tokens.count)
+        for token in tokens { #expect(try await cloud.driver.find(token: token) == handles[token], "\(token)") }
+        let listed = try await cloud.driver.list()
+        #expect(Set(listed.map(\.token)) == Set(tokens))
+        for handle in handles.values {
+          _ = try await cloud.ended(handle)
+          try await cloud.driver.forget(handle)
+        }
+      }
+    }
+
+    @Test(arguments: sageMaker) func aJobIsFoundInItsRegionWhateverTheSettingsSayNow(engine: Engine) async throws {
+      try await engine.running { place in
+        let before = try await Cloud(engine, place)
+        let spec = try await before.plan("echo here; exit 3")
+        let handle = try await before.driver.start(spec, token: before.token("region"), secrets: [:])
+        let moved = try await Cloud(engine, place, ["region": "eu-west-1"])
+        #expect(await moved.driver.probe().health == .unhealthy, "the double has one region")
+        #expect(try await moved.ended(handle).exitCode == 3)
+        #expect(try await moved.log(handle) == "here\n")
+        try await moved.driver.forget(handle)
+        #expect(try await before.driver.find(token: before.token("region")) == nil)
+      }
+    }
+
     // MARK: Keys
 
     @Test(arguments: sageMaker) func keysOfTheMachineAreRenewedBeforeTheyEnd(engine: Engine) async throws {
@@ -89,8 +125,9 @@ extension EngineTests {
           #expect(await cloud.driver.probe().health == .healthy)
           try await Task.sleep(for: .milliseconds(700))
         }
-        let fetched = try await cloud.requests(to: "/latest/meta-data/iam/security-credentials/double-role")
+        let (fetched, asked) = try await cloud.fetchesAndQuestions()
         #expect((2...4).contains(fetched), "\(fetched) times")
+        #expect(asked == 4, "a key that had ended was used")
       }
     }
 
@@ -98,6 +135,8 @@ extension EngineTests {
       try await on(engine, ["credentials": "instance"]) { cloud in
         try await cloud.fault(["count": 1, "status": "expired"], match: "ListTrainingJobs")
         #expect(await cloud.driver.probe().health == .healthy)
+        let (fetched, asked) = try await cloud.fetchesAndQuestions()
+        #expect(fetched == 2 && asked == 2)
         try await cloud.fault(["count": 2, "status": "expired"], match: "ListTrainingJobs")
         let probe = await cloud.driver.probe()
         #expect(probe.health == .unhealthy && probe.detail.contains("renew"), "\(probe)")

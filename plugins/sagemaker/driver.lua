@@ -38,6 +38,14 @@ function driver.plan(_, run)
   return document.plan(run)
 end
 
+-- A job is asked for in the region that it is in, whatever the settings say now.
+local function at(ctx, handle)
+  local config = {}
+  for key, value in pairs(ctx.config) do config[key] = value end
+  config.region = string.match(handle.arn, "^arn:[^:]*:sagemaker:([^:]+):") or config.region
+  return { config = config, owner = ctx.owner }
+end
+
 -- The job of this name: its description; false where there is none; nil and a failure.
 local function describe(ctx, name)
   local job, err = api.call(ctx, "sagemaker", "DescribeTrainingJob", { TrainingJobName = name })
@@ -128,7 +136,7 @@ function driver.poll(ctx, handles)
     if not ended[name] and not job and budget > 0 then
       budget = budget - 1
       local err
-      job, err = describe(ctx, name)
+      job, err = describe(at(ctx, handle), name)
       if job == nil then return nil, err end
     elseif job then
       logs.note(job)
@@ -149,7 +157,7 @@ end
 
 -- SageMaker sends SIGTERM and kills after 120 seconds; there is no other grace.
 function driver.stop(ctx, handle)
-  local _, err, kind = api.call(ctx, "sagemaker", "StopTrainingJob", { TrainingJobName = handle.name })
+  local _, err, kind = api.call(at(ctx, handle), "sagemaker", "StopTrainingJob", { TrainingJobName = handle.name })
   if not err or err.code == "not_found" then return true end
   -- A job that has ended is refused as an invalid request.
   if kind == "ValidationException" and string.find(err.message, "status", 1, true) then return true end
@@ -171,7 +179,7 @@ end
 
 function driver.forget(ctx, handle)
   if not ctx.config.keep_records then
-    local ok, err = delete(ctx, handle.name)
+    local ok, err = delete(at(ctx, handle), handle.name)
     if not ok then return nil, err end
   end
   ended[handle.name] = nil
@@ -203,7 +211,7 @@ function driver.list(ctx)
 end
 
 function driver.logs(ctx, handle, cursor)
-  return logs.read(ctx, handle, cursor, describe)
+  return logs.read(at(ctx, handle), handle, cursor, describe)
 end
 
 return driver

@@ -11,14 +11,22 @@ local function invalid(message, hint)
   return nil, fail { code = "config_invalid", message = message, hint = hint }
 end
 
--- Values of labels are small letters, digits, `_` and `-`. What else a token has is written so that it can be read
--- back.
-function document.label(token)
-  return (string.gsub(token, "%u", function(letter) return "_" .. string.lower(letter) end))
+-- Values of labels are small letters, digits, `_` and `-`. What else a token or an owner has is written so that it can
+-- be read back.
+function document.label(text)
+  return (string.gsub(text, "%u", function(letter) return "_" .. string.lower(letter) end))
 end
 
-function document.token(label)
-  return (string.gsub(label, "_(%l)", string.upper))
+-- A token of capitals is longer than one label.
+function document.labels(token)
+  local text = document.label(token)
+  local rest = string.sub(text, most.label + 1)
+  return { lunaport_token = string.sub(text, 1, most.label), lunaport_token_rest = rest ~= "" and rest or nil }
+end
+
+function document.token(labels)
+  local text = (labels.lunaport_token or "") .. (labels.lunaport_token_rest or "")
+  return (string.gsub(text, "_(%l)", string.upper))
 end
 
 -- For people alone: what no label can hold is left out.

@@ -59,8 +59,13 @@ end
 
 -- Jobs of this token, the oldest first.
 local function with_token(ctx, token)
-  local found, err = list(ctx, 'labels.lunaport_token="' .. document.label(token) .. '" AND ' .. owned(ctx))
-  if not found then return nil, err end
+  local listed, err = list(
+    ctx, 'labels.lunaport_token="' .. document.labels(token).lunaport_token .. '" AND ' .. owned(ctx))
+  if not listed then return nil, err end
+  local found = {}
+  for _, job in ipairs(listed) do
+    if document.token(job.labels) == token then table.insert(found, job) end
+  end
   table.sort(found, function(a, b)
     return a.createTime .. a.name < b.createTime .. b.name
   end)
@@ -125,7 +130,7 @@ local function start(ctx, spec, token)
   parent, err = api.parent(ctx)
   if not parent then return nil, err end
   spec.labels.lunaport_owner = document.label(ctx.owner)
-  spec.labels.lunaport_token = document.label(token)
+  for name, value in pairs(document.labels(token)) do spec.labels[name] = value end
   local job
   job, err = api.vertex(ctx, "POST", parent .. "/customJobs", { json = spec, effect = true }, "creating the job")
   if job then return keep_oldest(ctx, token, job.name) end
@@ -195,7 +200,7 @@ function driver.list(ctx)
   if not found then return nil, err end
   local result = {}
   for i, job in ipairs(found) do
-    result[i] = { token = document.token(job.labels.lunaport_token or ""), handle = { name = job.name } }
+    result[i] = { token = document.token(job.labels), handle = { name = job.name } }
   end
   return result
 end
