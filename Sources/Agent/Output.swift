@@ -25,6 +25,8 @@ final class Output: Sendable {
   private static let chunkBytes = 1 << 18
   /// Looks at the end of a target's output that find nothing, before it is taken for whole.
   private static let patience = 20
+  /// Seconds for which the end of a run waits for output of a target that is away: an engine may be restarted.
+  private static let awaySeconds = 300.0
 
   init(
     _ held: Charge, preamble: String, _ connection: any ServerConnection, _ session: Session, _ journal: Journal,
@@ -76,6 +78,7 @@ final class Output: Sendable {
   func drain(_ target: Target?, _ handle: Value?) async -> Bool {
     var backoff = Backoff(least: 0.2, most: 5)
     var patience = Output.patience
+    let end = clock.uptime() + Output.awaySeconds
     while !Task.isCancelled, !isRefused.withLock({ $0 }) {
       switch await step(target, handle) {
       case .end, .refused: return true
@@ -90,15 +93,19 @@ final class Output: Sendable {
           return true
         }
         try? await clock.sleep(Output.busySeconds)
-      case .failed(let isOurs):
-        if isOurs {
-          patience -= 1
-          if patience <= 0 { return true }
-        }
+      case .failed(let by):
+        if by == .target || (by == .away && clock.uptime() > end) { patience -= 1 }
+        if patience <= 0 { return true }
         try? await clock.sleep(backoff.next(clock.random()))
       }
     }
     return !Task.isCancelled
+  }
+
+  private enum Fault {
+    /// The target does not give it, or cannot be reached.
+    case target, away
+    case server
   }
 
   private enum Step {
@@ -108,8 +115,7 @@ final class Output: Sendable {
     case nothing
     case end
     case refused
-    /// The target could not be read (`isOurs`), or the server not be reached.
-    case failed(isOurs: Bool)
+    case failed(by: Fault)
   }
 
   /// Moves one piece.
@@ -118,7 +124,7 @@ final class Output: Sendable {
     let before = Disk.size(preamble) ?? 0
     if progress.sent < before {
       guard let bytes = Disk.read(preamble, from: progress.sent, limit: Output.chunkBytes), !bytes.isEmpty else {
-        return .failed(isOurs: true)
+        return .failed(by: .target)
       }
       return await send(bytes, at: progress.sent, cursor: progress.cursor)
     }
@@ -128,7 +134,7 @@ final class Output: Sendable {
       chunk = try await target.call(.logs) { (driver) throws(DriverFailure) in
         try await driver.logs(handle, cursor: progress.cursor)
       }
-    } catch { return .failed(isOurs: true) }
+    } catch { return .failed(by: error.code == .unavailable ? .away : .target) }
     if chunk.bytes.isEmpty {
       if chunk.cursor != progress.cursor, !chunk.cursor.isNull { keep(progress.sent, chunk.cursor) }
       return chunk.isEnd ? .end : .nothing
@@ -149,7 +155,7 @@ final class Output: Sendable {
       session.heard(error, asked: begun)
       switch error {
       case .gap(let size): return await rewind(to: size)
-      case .unreachable, .unknownAgent: return .failed(isOurs: false)
+      case .unreachable, .unknownAgent: return .failed(by: .server)
       case .stale, .denied, .invalid, .uncovered:
         isRefused.withLock { $0 = true }
         log(

@@ -15,6 +15,7 @@ final class FakeDriver: Driver {
     var startFailures: [(failure: DriverFailure, effect: Bool)] = []
     var findFailures: [DriverFailure] = []
     var pollFailures: [DriverFailure] = []
+    var logFailures: [DriverFailure] = []
     var stopFailures: [DriverFailure] = []
     var planFailure: DriverFailure?
     var health = Probe(.healthy)
@@ -148,6 +149,8 @@ final class FakeDriver: Driver {
   }
 
   func logs(_ handle: Value, cursor: Value?) async throws(DriverFailure) -> LogChunk {
+    let failure = state.withLock { $0.logFailures.isEmpty ? nil : $0.logFailures.removeFirst() }
+    if let failure { throw failure }
     let offset = Int(cursor?.intValue ?? 0)
     let (output, isOver) = state.withLock { state in
       (state.output, state.started[token(handle)].map { $0.state != .running && $0.state != .pending } ?? true)

@@ -220,6 +220,19 @@ import Testing
     }
   }
 
+  @Test func theOutputOfATargetThatIsAwayIsWaitedFor() async throws {
+    let site = try Site(speed: 50)
+    let driver = FakeDriver(target: "process", provides: [.codeSource, .stop, .logs])
+    driver.set {
+      $0.output = Array("all of it\n".utf8)
+      // More than a target that just does not answer is given.
+      $0.logFailures = Array(repeating: DriverFailure(.unavailable, "no route to host"), count: 30)
+    }
+    try await site.submit("true")
+    _ = try await site.living(site.agent(drivers: [driver])) { try await site.server.settled("aaaaaaaa") }
+    #expect(await site.server.log("aaaaaaaa-1") == "all of it\n")
+  }
+
   @Test func whyARunWaitsOnItsTargetIsTold() async throws {
     driver.set { $0.first = Observation(.pending, message: "no node has 8 GPUs") }
     try await live {
@@ -227,45 +240,5 @@ import Testing
       await site.server.until { $0.runs["aaaaaaaa"]?.message == "no node has 8 GPUs" }
       #expect(await site.server.runs["aaaaaaaa"]?.state == .starting)
     }
-  }
-
-  // MARK: Another machine
-
-  @Test func aProgramThatDoesNotSeeTheAgentsDiskGetsItsConfigInAVariable() async throws {
-    let driver = FakeDriver(target: "process", provides: [.imageSource])
-    let builder = FakeBuilder(prefix: "/nowhere")
-    try await site.submit("true") { $0.overrides.runConfig = ["rate": 0.5, "layers": [1, 2]] }
-    _ = try await site.living(site.agent(drivers: [driver], builders: [builder])) {
-      try await site.server.settled("aaaaaaaa")
-    }
-    let request = try #require(driver.state.withLock { $0.requests.first })
-    #expect(request.environment["LUNAPORT_CONFIG_JSON"] == #"{"layers":[1,2],"rate":0.5}"#)
-    #expect(request.environment["LUNAPORT_CONFIG_RATE"] == "0.5")
-    #expect(request.environment["LUNAPORT_CONFIG"] == nil)
-    #expect(request.folder == nil)
-  }
-
-  @Test func aConfigThatFitsInNoVariableIsToldAndNotLeftOut() async throws {
-    let driver = FakeDriver(target: "process", provides: [.imageSource])
-    let builder = FakeBuilder(prefix: "/nowhere")
-    try await site.submit("true") { $0.overrides.runConfig = ["text": .string(String(repeating: "x", count: 200_000))] }
-    let run = try await site.living(site.agent(drivers: [driver], builders: [builder])) {
-      try await site.server.settled("aaaaaaaa")
-    }
-    #expect(run.state == .failed && run.reason == .start)
-    #expect(run.message?.contains("config has 200") == true, "\(run.message ?? "")")
-    #expect(driver.count("start") == 0)
-  }
-
-  @Test func ofSeveralBuildersTheFirstThatIsWellBuilds() async throws {
-    let driver = FakeDriver(target: "process", provides: [.imageSource])
-    let ill = FakeBuilder(name: "first", prefix: "/first", health: .unhealthy)
-    let other = FakeBuilder(name: "second", prefix: "/second", sources: [.git])
-    let well = FakeBuilder(name: "third", prefix: "/third")
-    try await site.submit("true")
-    _ = try await site.living(site.agent(drivers: [driver], builders: [ill, other, well])) {
-      try await site.server.settled("aaaaaaaa")
-    }
-    #expect(driver.state.withLock { $0.requests.first?.prefix } == "/third")
   }
 }
