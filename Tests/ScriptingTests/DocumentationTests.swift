@@ -50,4 +50,25 @@ struct DocumentationTests {
     }
     #expect(queues.count >= 3, "\(target) has \(queues.count)")
   }
+
+  /// The driver that the tutorial writes step by step is whole: its declaration, its functions, and a queue that uses it.
+  @Test func theDriverOfTheTutorialPassesTheCheck() throws {
+    let page = "Sources/Scripting/Scripting.docc/WriteADriver.md"
+    let text = try String(contentsOf: Self.repository.appending(path: page), encoding: .utf8)
+    let blocks = text.components(separatedBy: "```lua\n").dropFirst().map { $0.components(separatedBy: "```")[0] }
+    try #require(blocks.count > 3)
+    let (fixture, queue) = (blocks[blocks.count - 2], blocks[blocks.count - 1])
+    let folder = FileManager.default.temporaryDirectory.appending(path: "tutorial-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let plugin = folder.appending(path: "spool")
+    try FileManager.default.createDirectory(at: plugin, withIntermediateDirectories: true)
+    try Data(blocks[0].utf8).write(to: plugin.appending(path: "plugin.lua"))
+    let functions = blocks[1..<(blocks.count - 2)].joined(separator: "\n")
+    try Data(functions.utf8).write(to: plugin.appending(path: "driver.lua"))
+    let checked = ConfigurationLoader(queues: nil, plugins: folder.path)
+      .load(adding: [SourceFile(path: "night.lua", name: "night.lua", text: queue)])
+    #expect(checked.diagnostics.isEmpty, "\(checked.diagnostics.map { "\($0.code) \($0.message)" })")
+    #expect(checked.drivers["spool"]?.provides.contains(.list) == true)
+    #expect(try Fixture(reading: SourceFile(path: page, name: page, text: fixture)).secrets != nil)
+  }
 }

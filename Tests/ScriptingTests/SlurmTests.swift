@@ -130,6 +130,34 @@ import Testing
     #expect(Disk.exists("\(slurm.bench.root.path)/data/slurm/runs/t-1") == (retry == .unknownEffect))
   }
 
+  /// Runs what a job runs on its node.
+  private static func node(_ folder: String, job: String) async throws -> Int? {
+    let line = #"exec /bin/sh "$0/script" "$0" >>"$0/output" 2>&1"#
+    var environment = BaseEnvironment.current()
+    environment["SLURM_JOB_ID"] = job
+    return try await Command(["/bin/sh", "-c", line, folder], environment: environment).run().exitCode
+  }
+
+  @Test func onItsNodeTheProgramRunsOnceAndTheScriptSaysHowItEnded() async throws {
+    let slurm = try Commands()
+    try slurm.says("sbatch", "7\n")
+    let program = "\(slurm.bench.root.path)/train"
+    try Disk.write(program, Array("#!/bin/sh\necho \"$1 $task ${#TOKEN} $PATH\"; exit 5\n".utf8), mode: 0o755)
+    // Names that the script might have for itself, and a PATH without the tools that it needs.
+    let spec = try await slurm.plan(
+      ["env": ["TOKEN": ["$secret": "hf"], "PATH": "/nowhere", "task": "mine"]], environment: ["R": "r", "me": "m"])
+    _ = try await slurm.driver().start(spec, token: "t-1", secrets: ["hf": Secret(name: "hf", text: "hun\nter'2\n")])
+    let run = "\(slurm.bench.root.path)/data/slurm/runs/t-1"
+    #expect(try await Self.node(run, job: "7") == 5)
+    #expect(Disk.text("\(run)/output") == "it's mine 10 /nowhere\n")
+    #expect(Disk.text("\(run)/end")?.hasPrefix("5 22 ") == true)
+    #expect(!Disk.exists("\(run)/secrets"))
+    // A second submission of the run, whose answer was lost.
+    #expect(try await Self.node(run, job: "8") == 75)
+    #expect(Disk.text("\(run)/output") == "it's mine 10 /nowhere\n")
+    #expect(try await slurm.driver().find(token: "t-1") == ["token": "t-1", "job_id": "7"])
+  }
+
   // MARK: How runs end
 
   @Test(arguments: [
