@@ -5,8 +5,9 @@ import Testing
 
 @testable import Processes
 
-/// Gives each scenario its turn: more at once than the machine has processors would only make all of them slow.
-private actor Turns {
+/// Lets so many go on at once; the others wait for their turn.
+actor Turns {
+  /// Of scenarios: more at once than the machine has processors would only make all of them slow.
   static let shared = Turns(3)
 
   private var free: Int

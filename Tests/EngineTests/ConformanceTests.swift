@@ -4,12 +4,12 @@ import Testing
 
 @testable import EndToEndTesting
 
-/// One engine at a time: each takes what the machine has.
-@Suite(.serialized) enum EngineTests {}
+/// Tests of drivers on their engines; those of one engine take turns.
+enum EngineTests {}
 
 extension EngineTests {
   /// Every driver keeps the contract on its real engine: `lunaport plugin test`, as people run it.
-  @Suite(.serialized) struct ConformanceTests {
+  struct ConformanceTests {
     /// Seconds for the whole suite on one engine; a cluster takes seconds for each of some fifty runs.
     private static let seconds = 2_400.0
 

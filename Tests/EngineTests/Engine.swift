@@ -79,8 +79,28 @@ struct Engine: Sendable, CustomTestStringConvertible {
     var description: String { text }
   }
 
+  /// Of each script: two tests of one engine would stop it for each other.
+  private static let turns = Dictionary(
+    uniqueKeysWithValues: Set(all.map(\.script) + ["moto"]).map { ($0, Turns(1)) })
+  /// Of tests: an engine mostly waits, but each takes its share of the machine when it starts.
+  private static let tests = Turns(2)
+  /// The test has its turn already, and wants one more engine.
+  @TaskLocal private static var isRunning = false
+
   /// A running engine, for as long as `body` takes. What fails is told.
   func running(_ body: (Place) async throws -> Void) async throws {
+    await Self.turns[script]?.take()
+    if Self.isRunning {
+      try await started(body)
+    } else {
+      await Self.tests.take()
+      try await Self.$isRunning.withValue(true) { try await started(body) }
+      await Self.tests.give()
+    }
+    await Self.turns[script]?.give()
+  }
+
+  private func started(_ body: (Place) async throws -> Void) async throws {
     do {
       let last = try await call("start").split(separator: "\n").last.map(String.init) ?? ""
       let said = try Value(json: last)

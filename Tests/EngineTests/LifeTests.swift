@@ -7,7 +7,7 @@ import Testing
 
 extension EngineTests {
   /// A real server and a real agent on real engines, of which each may die in the middle.
-  @Suite(.serialized) struct LifeTests {
+  struct LifeTests {
     @Test(.enabled(if: Engine.areWanted, Engine.wish), arguments: Engine.all)
     func runsEndAsTheirProgramsDo(engine: Engine) async throws {
       try await engine.scenario { bench, far in
