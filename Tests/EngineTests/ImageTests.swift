@@ -30,7 +30,7 @@ extension EngineTests {
         }
         #expect(builds.count == 1, "two builds: \(builds)")
         let later = try await bench.launch([submission])[0]
-        try await bench.end(of: later, within: far.patience)
+        _ = try await bench.end(of: later, within: far.patience)
         let log = try await bench.log(later)
         #expect(log.hasPrefix("the image lunaport/coded:") && log.split(separator: "\n").count == 2, "\(log)")
       }
