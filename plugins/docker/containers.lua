@@ -79,11 +79,22 @@ function containers.is_taken(answer)
   return answer.status == 409 or string.find(engine.words(answer), "name is already in use", 1, true) ~= nil
 end
 
--- What engines say of a start that cannot succeed, and what it means: code, message, hint.
+-- What engines say of a start that did not succeed, and what it means: code, message, hint; seconds to another try.
 local CAUSES = {
-  { "no such file or directory", "config_invalid", "`PROGRAM` is not in the image", "looked for in the image IMAGE" },
-  { "executable file not found", "config_invalid", "`PROGRAM` is not in the image", "looked for in the image IMAGE" },
-  { "permission denied", "config_invalid", "`PROGRAM` of the image may not be executed", "chmod +x it in the image" },
+  -- Podman's first containers make their common network, and stumble over each other.
+  { "Chain already exists", "unavailable", "the engine's network was not ready", "the next try finds it", 1 },
+  {
+    "exec: .*no such file or directory", "config_invalid", "`PROGRAM` is not in the image",
+    "looked for in the image IMAGE",
+  },
+  {
+    "exec: .*executable file not found", "config_invalid", "`PROGRAM` is not in the image",
+    "looked for in the image IMAGE",
+  },
+  {
+    "exec: .*permission denied", "config_invalid", "`PROGRAM` of the image may not be executed",
+    "chmod +x it in the image",
+  },
   { "unable to find user", "config_invalid", "the image has no user USER", "give User by its number, as 1000:1000" },
   {
     "could not select device driver", "unsupported", "the engine has no GPUs to give",
@@ -99,10 +110,10 @@ function containers.not_started(answer, spec)
     USER = create.User or "",
   }
   for _, cause in ipairs(CAUSES) do
-    if string.find(words, cause[1], 1, true) then
+    if string.find(words, cause[1]) then
       return nil, fail {
         code = cause[2], message = string.gsub(cause[3], "%u%u%u+", facts), detail = words,
-        hint = string.gsub(cause[4], "%u%u%u+", facts),
+        hint = string.gsub(cause[4], "%u%u%u+", facts), retry = cause[5] or "never",
       }
     end
   end
