@@ -6,13 +6,25 @@ import Synchronization
 
 /// A server that is a folder, so that an agent in a process of its own can be watched by a test which kills it.
 ///
-/// `leases/*.json` are handed out once each; `reports` and `hellos` gain a line for each that comes; `logs/TOKEN` holds
-/// output; `blobs/HASH` is fetched from. A file `down` makes it unreachable.
+/// `leases/*.json` are handed out, once in a life of the agent, and no more when it was heard to hold them; `reports` and
+/// `hellos` gain a line for each that comes; `logs/TOKEN` holds output; `blobs/HASH` is fetched from. A file `down` makes
+/// it unreachable.
 public struct FolderServer: ServerConnection {
   public let folder: String
+  private let handed = Handed()
   public var address: String { folder }
 
   public init(_ folder: String) { self.folder = folder }
+
+  /// Names of leases that this life of the agent was given.
+  private final class Handed: Sendable {
+    let names = Mutex<Set<String>>([])
+  }
+
+  /// An agent that died before it had written down what it was given does not hold it, and is given it again.
+  private func isHeld(_ holdings: [Holding]) {
+    for holding in holdings { try? Disk.remove("\(folder)/leases/\(holding.run).json") }
+  }
 
   private func reach() throws(ConnectionFailure) {
     if Disk.exists("\(folder)/down") { throw .unreachable("the server is down") }
@@ -36,6 +48,7 @@ public struct FolderServer: ServerConnection {
   public func register(_ hello: AgentHello) async throws(ConnectionFailure) -> AgentWelcome {
     try reach()
     try note("hellos", hello)
+    isHeld(hello.holding)
     return AgentWelcome(
       id: "agent", queues: hello.queues, report: Coverage.Report(agent: hello.name, entries: []))
   }
@@ -44,12 +57,13 @@ public struct FolderServer: ServerConnection {
     while !Task.isCancelled {
       try reach()
       var leases: [Lease] = []
-      for name in Disk.names(in: "\(folder)/leases").filter({ $0.hasSuffix(".json") }).prefix(request.room) {
-        let path = "\(folder)/leases/\(name)"
-        if let bytes = Disk.read(path), let lease = try? JSONDecoder().decode(Lease.self, from: Data(bytes)) {
+      let names = Disk.names(in: "\(folder)/leases").filter { $0.hasSuffix(".json") }
+      for name in names where leases.count < request.room && handed.names.withLock({ $0.insert(name).inserted }) {
+        if let bytes = Disk.read("\(folder)/leases/\(name)"),
+          let lease = try? JSONDecoder().decode(Lease.self, from: Data(bytes))
+        {
           leases.append(lease)
         }
-        try? Disk.remove(path)
       }
       if !leases.isEmpty { return LeaseAnswer(leases: leases, stops: [], drain: false, seen: 0) }
       try? await Task.sleep(for: .milliseconds(10))
@@ -60,6 +74,7 @@ public struct FolderServer: ServerConnection {
   public func report(_ agent: String, _ report: AgentReport) async throws(ConnectionFailure) -> AgentReceipt {
     try reach()
     try note("reports", report)
+    isHeld(report.holding + report.updates.map(\.holding))
     return AgentReceipt(refusals: report.updates.map { _ in nil }, gone: [])
   }
 
