@@ -28,7 +28,7 @@ public final class ScriptedServer: Sendable {
   public var closed: Int { state.withLock { $0.closed } }
 
   public func waitForClose() async {
-    while closed == 0 { try? await Task.sleep(for: .milliseconds(1)) }
+    while closed == 0, !Task.isCancelled { try? await Task.sleep(for: .milliseconds(1)) }
   }
 
   public convenience init(_ scripts: [Step]...) { self.init(all: scripts) }
@@ -67,6 +67,8 @@ public final class ScriptedServer: Sendable {
     self.socket = socket
     self.port = port
     DispatchQueue(label: "scripted server").async { [self, socket] in
+      // Here alone: while this may still accept, the number must not become that of another test's socket.
+      defer { close(socket) }
       for script in scripts {
         let connection = accept(socket, nil, nil)
         guard connection >= 0 else { return }
@@ -88,7 +90,6 @@ public final class ScriptedServer: Sendable {
 
   public func stop() {
     shutdown(socket, Int32(SHUT_RDWR))
-    close(socket)
   }
 
   private func run(_ script: [Step], _ connection: Int32, _ index: Int) {
