@@ -37,9 +37,12 @@ extension Service {
   /// What the newest version of a job takes; nil where there is none, or nothing is known of that.
   private func inputs(of job: JobName) async throws -> Inputs? {
     guard let reference = JobReference(job.text) else { return nil }
-    do {
+    do throws(StoreError) {
       return try await store.job(reference, entity: job.entity, project: job.project).inputs
-    } catch let error as StoreError where error.code == .notFound { return nil }
+    } catch {
+      if error.code == .notFound { return nil }
+      throw error
+    }
   }
 
   func jobs(
