@@ -37,11 +37,13 @@ final class LeaseDesk: Sendable {
 
   // MARK: Registration
 
+  /// One that has runs to look after is not turned away for a target that happens to be down: it polls what it covers,
+  /// and its leases are renewed.
   private func hello() -> AgentHello {
     AgentHello(
       name: settings.name, entity: settings.entity, host: settings.host, queues: settings.queues,
-      maxJobs: settings.maxJobs, offer: shop.prober.offer, allowPartial: settings.allowPartial,
-      holding: shop.roster.holdings)
+      maxJobs: settings.maxJobs, offer: shop.prober.offer,
+      allowPartial: settings.allowPartial || !shop.roster.isEmpty, holding: shop.roster.holdings)
   }
 
   /// Registers, for as long as the server cannot be reached. Fails where it says no.

@@ -161,7 +161,9 @@ actor FakeServer: ServerConnection {
     try reach()
     hellos.append(hello)
     changed()
-    if let refusal { throw refusal }
+    if let refusal {
+      guard hello.allowPartial, case .uncovered = refusal else { throw refusal }
+    }
     isKnown = true
     return AgentWelcome(id: "agent-1", queues: hello.queues, report: Coverage.Report(agent: hello.name, entries: []))
   }

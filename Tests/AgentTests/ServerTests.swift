@@ -23,6 +23,20 @@ import Testing
     #expect(got == report)
   }
 
+  @Test func anAgentThatHoldsRunsIsNotTurnedAwayForATargetThatIsDown() async throws {
+    let gap = Coverage.Gap(need: Need(.driver(target: "slurm"), why: "the queue's target"), fact: "its probe says: no")
+    try await site.submit("while [ ! -e \(site.root)/gate ]; do sleep 0.02; done; exit 3")
+    try await site.living(site.agent()) { await site.server.until { $0.runs["aaaaaaaa"]?.state == .running } }
+    await site.server.refuse(.uncovered(Coverage.Report(agent: "tester", entries: [.init(queue: "q", gap: gap)])))
+    let run = try await site.living(site.agent()) {
+      await site.server.until { $0.hellos.count == 2 }
+      try Disk.write("\(site.root)/gate", [])
+      return try await site.server.settled("aaaaaaaa")
+    }
+    #expect(run.state == .failed && run.exitCode == 3 && run.attempt == 1, "\(run)")
+    #expect(await site.server.hellos.map(\.allowPartial) == [false, true])
+  }
+
   @Test func aKeyThatIsNotAcceptedEndsTheAgent() async throws {
     await site.server.refuse(.denied("no such key"))
     guard case .denied("no such key") = await site.agent().run() else {
