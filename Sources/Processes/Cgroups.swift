@@ -141,7 +141,7 @@ public struct Cgroups: Sendable, Hashable {
   }
 
   /// Removes what is left of a program's groups; every process in them must have ended.
-  func remove(_ token: String) {
+  package func remove(_ token: String) {
     for folder in folders(token) { rmdir(folder) }
   }
 

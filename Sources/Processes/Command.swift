@@ -168,7 +168,7 @@ public struct Command: Sendable {
     return file
   }
 
-  static func newPipe() throws(ProcessFailure) -> (read: Int32, write: Int32) {
+  package static func newPipe() throws(ProcessFailure) -> (read: Int32, write: Int32) {
     var ends: (read: Int32, write: Int32) = (-1, -1)
     let result = linux_pipe(&ends.read, &ends.write)
     guard result == 0 else { throw ProcessFailure(errno: -result, "make a pipe") }
@@ -176,7 +176,7 @@ public struct Command: Sendable {
   }
 
   /// `file`, or a copy in its stead that is at least `Launch.leastDescriptor`.
-  static func raised(_ file: Int32) throws(ProcessFailure) -> Int32 {
+  package static func raised(_ file: Int32) throws(ProcessFailure) -> Int32 {
     if file >= Launch.leastDescriptor { return file }
     let copy = linux_duplicate(file, Launch.leastDescriptor)
     close(file)

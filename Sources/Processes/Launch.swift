@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// Starting a program: posix_spawn, never fork, for a forked copy of a threaded program is unusable.
-enum Launch {
+package enum Launch {
   /// Descriptors of ours handed to a new program start here, so that putting them in place at 0 to 4 cannot overwrite
   /// one that is still to be placed.
   static let leastDescriptor: Int32 = 10
@@ -12,7 +12,7 @@ enum Launch {
   ///   - program: path; looked up by nobody.
   ///   - files: descriptors of ours (at least `leastDescriptor`) by the number the program shall see.
   ///   - output: a file to which descriptors 1 and 2 append.
-  static func spawn(
+  package static func spawn(
     _ program: String, arguments: [String], environment: [String: String], folder: String? = nil,
     files: [(own: Int32, place: Int32)], output: String? = nil
   ) throws(ProcessFailure) -> pid_t {

@@ -6,8 +6,8 @@ import Synchronization
 ///
 /// Nothing is polled: a thousand waiting runs cost no processor time. There is one for the whole program, started when
 /// it is first used.
-final class Reactor: Sendable {
-  static let shared = Reactor()
+package final class Reactor: Sendable {
+  package static let shared = Reactor()
 
   private struct Waiter {
     var file: Int32
@@ -55,7 +55,7 @@ final class Reactor: Sendable {
   func cancel(_ id: UInt64) { finish(id, false) }
 
   /// Suspends until `file` is ready. Gives false where the task was cancelled before.
-  func wait(for file: Int32, _ events: EPOLL_EVENTS = EPOLLIN) async -> Bool {
+  package func wait(for file: Int32, _ events: EPOLL_EVENTS = EPOLLIN) async -> Bool {
     let pending = Mutex<UInt64?>(nil)
     return await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
@@ -70,7 +70,7 @@ final class Reactor: Sendable {
   }
 
   /// Suspends until `file` is ready, cancelled or not.
-  func waitRegardless(for file: Int32) async {
+  package func waitRegardless(for file: Int32) async {
     await withUnsafeContinuation { continuation in
       watch(file) { _ in continuation.resume() }
     }

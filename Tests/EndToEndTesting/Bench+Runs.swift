@@ -3,7 +3,7 @@ import Model
 import Processes
 import Testing
 
-@testable import Client
+import Client
 
 extension Bench {
   // MARK: Jobs

@@ -5,7 +5,7 @@ import Model
 import Synchronization
 import Testing
 
-@testable import Processes
+import Processes
 
 /// Where a server is, and the key of its admin.
 struct ServerPlace: Sendable {

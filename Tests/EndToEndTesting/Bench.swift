@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 import Testing
 
-@testable import Processes
+import Processes
 
 /// Lets so many go on at once; the others wait for their turn.
 actor Turns {

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-@testable import Processes
+import Processes
 
 /// A program in a process and session of its own.
 final class Program: Sendable {

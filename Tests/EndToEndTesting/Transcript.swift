@@ -1,6 +1,6 @@
 import Glibc
 
-@testable import Processes
+import Processes
 
 /// What a program writes to one of its streams, as it comes.
 final class Transcript: Sendable {

@@ -23,7 +23,7 @@ public struct APIClient: Sendable {
   }
 
   /// Names and values behind the `?`; what is nil is left out.
-  typealias Query = [(name: String, value: String?)]
+  package typealias Query = [(name: String, value: String?)]
 
   /// The address of a route: `parts` are path segments, encoded here.
   private func address(_ parts: [String], _ query: Query) -> String {
@@ -101,7 +101,7 @@ public struct APIClient: Sendable {
 
   /// Opens an answer that goes on for as long as the server likes.
   /// - Parameter stall: the longest time without a byte.
-  func stream(_ parts: [String], _ query: Query = [], stall: Duration?) async throws(APIError) -> HTTPStream {
+  package func stream(_ parts: [String], _ query: Query = [], stall: Duration?) async throws(APIError) -> HTTPStream {
     var request = request(.get, parts, query, body: .none, type: "", timeout: nil)
     request.stallTimeout = stall
     let stream: HTTPStream
