@@ -185,11 +185,14 @@ final class Reporter: Sendable {
     }
     for waiter in drains { waiter.resume() }
     roster.renewed(holding, batch.map(\.update.holding), from: sentAt, gone: receipt.gone, isHeartbeat: isHeartbeat)
-    settle(
-      batch,
-      with: batch.indices.map { index in
-        receipt.refusals.indices.contains(index) ? receipt.refusals[index].map { .refused($0) } ?? .taken : .taken
-      })
+    let answers = batch.indices.map { index -> Acknowledgement in
+      receipt.refusals.indices.contains(index) ? receipt.refusals[index].map { .refused($0) } ?? .taken : .taken
+    }
+    // Before the next heartbeat can name it.
+    for (item, answer) in zip(batch, answers) where item.update.ending != nil && answer == .taken {
+      roster.settled(item.update.holding)
+    }
+    settle(batch, with: answers)
     return true
   }
 

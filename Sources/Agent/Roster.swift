@@ -19,6 +19,8 @@ final class Charge: Sendable {
     var leaseEnd: Double
     /// Its program has ended, or never started: it takes no place any more.
     var isOver = false
+    /// The server has taken its end.
+    var isSettled = false
     /// Its target said that its program has ended.
     var hasEnded = false
     /// The server may have been told that it is starting.
@@ -41,9 +43,11 @@ final class Charge: Sendable {
 
   var hasEnded: Bool { state.withLock { $0.hasEnded } }
   var isStarting: Bool { state.withLock { $0.isStarting } }
+  var isSettled: Bool { state.withLock { $0.isSettled } }
 
   /// Its end was noticed, perhaps before anyone looked at it.
   func noteEnd() { state.withLock { $0.hasEnded = true } }
+  func noteSettled() { state.withLock { $0.isSettled = true } }
   func noteStarting() { state.withLock { $0.isStarting = true } }
 
   func tell(_ observation: Observation) { input.yield(.observed(observation)) }
@@ -99,9 +103,16 @@ final class Roster: Sendable {
 
   var all: [Charge] { charges.withLock { Array($0.values) } }
 
-  /// Everything whose lease is to be renewed.
+  /// Everything whose lease is to be renewed. What has ended is not among it: a run that ended as lost would be taken
+  /// for one that was heard from again.
   var holdings: [Holding] {
-    charges.withLock { $0.values.filter { $0.cause != .gone }.map(\.lease.holding) }
+    charges.withLock { $0.values.filter { $0.cause != .gone && !$0.isSettled }.map(\.lease.holding) }
+  }
+
+  /// The server has taken the end of an attempt.
+  func settled(_ holding: Holding) {
+    guard let charge = self["\(holding.run)-\(holding.attempt)"], charge.lease.holding == holding else { return }
+    charge.noteSettled()
   }
 
   /// Attempts that take a place.

@@ -161,6 +161,24 @@ import Testing
     #expect(await site.server.log("aaaaaaaa-1") == "0123456789")
   }
 
+  /// A heartbeat that still named it would have the server take it for alive again.
+  @Test func aRunThatEndedAsLostIsNotNamedAsHeld() async throws {
+    driver.set { $0.first = Observation(.running) }
+    try await site.living(site.agent(drivers: [driver])) {
+      try await site.submit("true", id: "aaaaaaaa")
+      try await site.submit("true", id: "bbbbbbbb")
+      await site.server.until { $0.runs.values.allSatisfy { $0.state == .running } }
+      driver.set { $0.started["aaaaaaaa-1"] = Observation(.lost) }
+      await site.server.until { $0.runs["aaaaaaaa"]?.state == .lost }
+      let before = await site.server.reports.count
+      await site.server.until { server in
+        server.reports.dropFirst(before).count { !$0.holding.isEmpty } >= 2
+      }
+      let later = await site.server.reports.dropFirst(before).flatMap(\.holding).map(\.run)
+      #expect(Set(later) == ["bbbbbbbb"])
+    }
+  }
+
   @Test func manyRunsAreLookedAtInOneCall() async throws {
     driver.set { $0.first = Observation(.running) }
     try await site.living(site.agent(drivers: [driver], maxJobs: 50)) {

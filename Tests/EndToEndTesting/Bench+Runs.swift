@@ -1,9 +1,8 @@
+import Client
 import HTTP
 import Model
 import Processes
 import Testing
-
-import Client
 
 extension Bench {
   // MARK: Jobs

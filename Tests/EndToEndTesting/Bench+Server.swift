@@ -2,10 +2,9 @@ import Client
 import Glibc
 import HTTP
 import Model
+import Processes
 import Synchronization
 import Testing
-
-import Processes
 
 /// Where a server is, and the key of its admin.
 struct ServerPlace: Sendable {

@@ -1,9 +1,8 @@
 import Client
 import Glibc
+import Processes
 import Synchronization
 import Testing
-
-import Processes
 
 /// Lets so many go on at once; the others wait for their turn.
 actor Turns {

@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-
 import Processes
 
 /// A program in a process and session of its own.

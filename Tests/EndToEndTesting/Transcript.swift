@@ -1,5 +1,4 @@
 import Glibc
-
 import Processes
 
 /// What a program writes to one of its streams, as it comes.
