@@ -74,11 +74,7 @@ cat >"$work/schemathesis.toml" <<END
 expected-statuses = ["2xx", "401", "403", "404", "409", "422"]
 
 [checks.negative_data_rejection]
-expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422"]
-
-# Names of what is there are given below, so what one request made is not what the next one asks for, and may be deleted.
-[checks.ensure_resource_availability]
-enabled = false
+expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "431"]
 
 [[operations]]
 include-path-regex = '/runs/\{id\}/log$'
@@ -112,11 +108,13 @@ END
 curl --fail --silent "$url/api/v1/openapi.json" >"$work/openapi.json"
 "$tools/bin/openapi-spec-validator" "$work/openapi.json"
 
-# Streams of events never end, and revoking would end the run's own key: both have tests of their own.
+# Streams of events never end, and revoking would end the run's own key: both have tests of their own. Names of what is
+# there are given above, so what one request made is not what the next one asks for: availability cannot be judged.
 "$tools/bin/schemathesis" --config-file "$work/schemathesis.toml" run "$url/api/v1/openapi.json" \
-  --header "Authorization: Bearer $key" --checks all --max-examples "${SCHEMATHESIS_EXAMPLES:-25}" --workers 1 \
-  --seed "${SCHEMATHESIS_SEED:-1}" --request-timeout 70 --exclude-operation-id watchEvents \
-  --exclude-operation-id revokeKey --no-color
+  --header "Authorization: Bearer $key" --checks all \
+  --exclude-checks ensure_resource_availability --max-examples "${SCHEMATHESIS_EXAMPLES:-25}" --workers 1 \
+  --seed "${SCHEMATHESIS_SEED:-7}" --generation-database none --request-timeout 70 \
+  --exclude-operation-id watchEvents --exclude-operation-id revokeKey --no-color
 
 if [ -n "$server" ] && grep -q failed "$work/log"; then
   cat "$work/log" >&2

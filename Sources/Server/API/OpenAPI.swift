@@ -24,7 +24,10 @@ enum OpenAPI {
       "components": [
         "schemas": .object(Schemas.all.mapValues(\.document)),
         "responses": .object(
-          Dictionary(errors.map { ("Error\($0.status)", error($0.doc)) }, uniquingKeysWith: { first, _ in first })),
+          Dictionary(
+            // The HTTP library tells 431 in its own words, before there is a request.
+            errors.map { ("Error\($0.status)", $0.status == 431 ? ["description": .string($0.doc)] : error($0.doc)) },
+            uniquingKeysWith: { first, _ in first })),
         "securitySchemes": [
           "bearer": ["type": "http", "scheme": "bearer", "description": "An API key."],
           "basic": ["type": "http", "scheme": "basic", "description": "Any user, and an API key as password."],
@@ -43,6 +46,7 @@ enum OpenAPI {
     (415, "The body is not JSON."),
     (422, "The body says something that cannot be done; `problems` has all of it."),
     (429, "Too many failed logins, or too many connections."),
+    (431, "The line of the request and its header are too large; told before anything is read of them."),
     (500, "The server failed to answer; its log says why."),
     (503, "Not now: the server starts, closes, or has too much to do."),
     (507, "The upload could not be stored."),
@@ -50,7 +54,7 @@ enum OpenAPI {
 
   /// Every status that a route may answer beside its answers.
   static func refusals(of route: Route) -> Set<Int> {
-    var statuses: Set<Int> = [400, 429, 500, 503]
+    var statuses: Set<Int> = [400, 429, 431, 500, 503]
     statuses.formUnion(route.refusals)
     if case .open = route.access {} else { statuses.formUnion([401, 403]) }
     if route.parameters.contains(where: { $0.place == .path }) { statuses.insert(404) }
