@@ -83,7 +83,7 @@ struct Engine: Sendable, CustomTestStringConvertible {
   private static let turns = Dictionary(
     uniqueKeysWithValues: Set(all.map(\.script) + ["moto"]).map { ($0, Turns(1)) })
   /// Of tests: an engine mostly waits, but each takes its share of the machine when it starts.
-  private static let tests = Turns(2)
+  private static let tests = Turns(4)
   /// The test has its turn already, and wants one more engine.
   @TaskLocal private static var isRunning = false
 
