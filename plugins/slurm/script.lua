@@ -40,7 +40,10 @@ lunaport_give_up() {
 }
 # A signal to all of the job is for the program; this script lives on to say how it ended.
 trap : HUP INT QUIT TERM USR1 USR2 ALRM XCPU
-(]]
+# A shell tells of a child that a signal ended; what is in the run's log is the program's own.
+exec 3>&2 2>/dev/null
+(
+exec 2>&3 3>&-]]
 
 -- What comes after the program, which has had a shell of its own: its variables and folder change nothing here.
 local NOTE = [[
