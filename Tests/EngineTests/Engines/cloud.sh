@@ -38,7 +38,6 @@ engine_stop() {
     [ ! -d "$folder" ] || touch "$folder/stop"
   done
   reap "$state/double.pid" 5
-  purge "$state"
 }
 
 engine_kill() { crash "$state/double.pid"; }

@@ -76,7 +76,6 @@ engine_stop() {
       kill -KILL "$container" 2>/dev/null || true
     done
   done
-  purge "$state"
 }
 
 engine_kill() { crash "$state/dockerd.pid"; }

@@ -144,7 +144,6 @@ engine_stop() {
   local name
   "stop_${node}_node"
   for name in scheduler manager apiserver etcd; do reap "$state/$name.pid" 15; done
-  purge "$state"
 }
 
 # The API server alone: what runs on the node goes on.

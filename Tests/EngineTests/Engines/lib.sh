@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 # Shared by the engine scripts of this folder; each is `NAME.sh start|stop|kill|restart`.
 #
 #   start    installs what is missing, starts the engine, waits until it answers; its last line is one JSON object:
@@ -7,7 +7,7 @@
 #   kill     kill -9 of the daemon, as a crash would
 #   restart  kill, then start with the state that is there
 #
-# A script defines engine_start, engine_stop and engine_kill, and ends with: engine_main "$@"
+# A script defines state, engine_start, engine_stop and engine_kill, and ends with: engine_main "$@"
 # Everything listens on loopback addresses and Unix sockets only. State lies in $engine_work/NAME.
 
 # A Unix socket's path has 107 bytes at most: keep this folder's name short.
@@ -110,20 +110,22 @@ wait_for() {
   done
 }
 
-# unmount_below FOLDER: what a killed engine left mounted there.
+# unmount_below FOLDER: what engines leave mounted there: dockerd its data folder on itself, killed ones whatever they had.
 unmount_below() { awk -v folder="$1/" 'index($2, folder) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l; }
 
-# purge FOLDER: removes the state where PURGE=1 asks for it.
-purge() {
-  [ "${PURGE:-0}" = 1 ] || return 0
+# clear_away FOLDER: after a stop; the state itself goes where PURGE=1 asks for it.
+clear_away() {
   unmount_below "$1"
-  rm -rf "$1"
+  [ "${PURGE:-0}" != 1 ] || rm -rf "$1"
 }
 
 engine_main() {
   case "${1:-}" in
     start) engine_start ;;
-    stop) engine_stop ;;
+    stop)
+      engine_stop
+      clear_away "$state"
+      ;;
     kill) engine_kill ;;
     restart)
       engine_kill

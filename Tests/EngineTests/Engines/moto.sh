@@ -58,7 +58,6 @@ engine_start() {
 
 engine_stop() {
   reap "$state/moto.pid" 5
-  purge "$state"
 }
 
 engine_kill() { crash "$state/moto.pid"; }

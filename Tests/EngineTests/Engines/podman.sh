@@ -74,7 +74,6 @@ engine_stop() {
   reap "$state/podman.pid"
   # Those of exec sessions stay for five minutes.
   for pid in $(pgrep -f -- "^/usr/bin/conmon .* -b $state/root/"); do kill -KILL "$pid" 2>/dev/null || true; done
-  purge "$state"
 }
 
 engine_kill() { crash "$state/podman.pid"; }

@@ -40,7 +40,6 @@ CONF
 
 engine_stop() {
   reap "$state/registry.pid"
-  purge "$state"
 }
 
 engine_kill() { crash "$state/registry.pid"; }

@@ -125,7 +125,6 @@ engine_stop() {
   for folder in /sys/fs/cgroup/*/"slurm_$node"; do
     [ ! -d "$folder" ] || find "$folder" -depth -type d -exec rmdir {} \; 2>/dev/null || true
   done
-  purge "$state"
 }
 
 engine_kill() {
