@@ -26,10 +26,13 @@ public struct AgentClock: Sendable {
     self.machineStart = machineStart
   }
 
-  public static let system = AgentClock(
-    now: { read(CLOCK_REALTIME) }, uptime: { read(CLOCK_BOOTTIME) },
-    sleep: { try await Task.sleep(for: .seconds(max(0, min($0, 86_400)))) },
-    random: { Double.random(in: 0..<1) }, machineStart: bootID())
+  public static let system = {
+    let alarms = Alarms()
+    return AgentClock(
+      now: { read(CLOCK_REALTIME) }, uptime: { read(CLOCK_BOOTTIME) },
+      sleep: { try await alarms.sleep(max(0, min($0, 86_400))) },
+      random: { Double.random(in: 0..<1) }, machineStart: bootID())
+  }()
 
   private static func read(_ clock: clockid_t) -> Double {
     var time = timespec()

@@ -75,8 +75,12 @@ final class Charge: Sendable {
 
   func renew(until end: Double) { state.withLock { $0.leaseEnd = max($0.leaseEnd, end) } }
 
-  func finish() {
-    state.withLock { $0.isOver = true }
+  /// Whether it was not over before.
+  func finish() -> Bool {
+    state.withLock { state in
+      defer { state.isOver = true }
+      return !state.isOver
+    }
   }
 
   func close() { input.finish() }
@@ -84,7 +88,8 @@ final class Charge: Sendable {
 
 /// All attempts that are under way.
 final class Roster: Sendable {
-  private let charges = Mutex<[String: Charge]>([:])
+  /// Attempts by token, and how many of them take a place: what has ended may stay for a while, thousands of short runs.
+  private let charges = Mutex<(all: [String: Charge], busy: Int)>(([:], 0))
   private let local: (any LocalRuns)?
   private let clock: AgentClock
   /// Rung when a place becomes free, and when the last attempt is gone.
@@ -99,14 +104,14 @@ final class Roster: Sendable {
     self.clock = clock
   }
 
-  subscript(token: String) -> Charge? { charges.withLock { $0[token] } }
+  subscript(token: String) -> Charge? { charges.withLock { $0.all[token] } }
 
-  var all: [Charge] { charges.withLock { Array($0.values) } }
+  var all: [Charge] { charges.withLock { Array($0.all.values) } }
 
   /// Everything whose lease is to be renewed. What has ended is not among it: a run that ended as lost would be taken
   /// for one that was heard from again.
   var holdings: [Holding] {
-    charges.withLock { $0.values.filter { $0.cause != .gone && !$0.isSettled }.map(\.lease.holding) }
+    charges.withLock { $0.all.values.filter { $0.cause != .gone && !$0.isSettled }.map(\.lease.holding) }
   }
 
   /// The server has taken the end of an attempt.
@@ -116,14 +121,15 @@ final class Roster: Sendable {
   }
 
   /// Attempts that take a place.
-  var busy: Int { charges.withLock { $0.values.count { !$0.isOver } } }
-  var isEmpty: Bool { charges.withLock { $0.isEmpty } }
+  var busy: Int { charges.withLock { $0.busy } }
+  var isEmpty: Bool { charges.withLock { $0.all.isEmpty } }
 
   /// Takes an attempt in; false where it is there already.
   func add(_ charge: Charge) -> Bool {
     let isNew = charges.withLock { charges in
-      guard charges[charge.token] == nil else { return false }
-      charges[charge.token] = charge
+      guard charges.all[charge.token] == nil else { return false }
+      charges.all[charge.token] = charge
+      charges.busy += 1
       return true
     }
     if isNew, charge.lease.spec.retriesLost { fences.ring() }
@@ -132,9 +138,18 @@ final class Roster: Sendable {
 
   /// The attempt's program has ended: somebody else may have its place.
   func finish(_ charge: Charge) {
-    charge.finish()
+    release(charge)
     room.ring()
-    if busy == 0 {
+  }
+
+  /// Gives its place back, once.
+  private func release(_ charge: Charge) {
+    guard charge.finish() else { return }
+    let isQuiet = charges.withLock { charges in
+      charges.busy -= 1
+      return charges.busy == 0
+    }
+    if isQuiet {
       for bell in waiting.withLock({ Array($0.bells.values) }) { bell.ring() }
     }
   }
@@ -160,7 +175,8 @@ final class Roster: Sendable {
   private static let quietPatience = 30.0
 
   func remove(_ charge: Charge) {
-    charges.withLock { _ = $0.removeValue(forKey: charge.token) }
+    release(charge)
+    charges.withLock { _ = $0.all.removeValue(forKey: charge.token) }
     charge.close()
     room.ring()
   }

@@ -22,7 +22,12 @@ actor Sources {
   private var fetching: [String: Task<Void, any Error>] = [:]
   /// Attempts that are copying from it or building with it, by digest.
   private var users: [String: Int] = [:]
+  /// Manifests read lately, by digest: many short runs of one job need not read its list each.
+  private var manifests: [String: Manifest] = [:]
 
+  /// Manifests, and files in each, that are kept in memory.
+  private static let manifestsMax = 16
+  private static let manifestFilesMax = 1_000
   /// Files that are fetched at one time.
   private static let parallel = 8
   /// Bytes that unpacked sources may take before those are removed that were not used the longest.
@@ -71,17 +76,26 @@ actor Sources {
     users[digest, default: 0] += 1
     do {
       if !Disk.exists(marker(digest)) { try await fetchOnce(source, digest) }
-      guard let bytes = Disk.read(marker(digest)),
-        let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes))
-      else { throw SourceFailure(message: "the unpacked source \(digest) has no readable manifest") }
       // Its age is when it was last used.
       utimes(marker(digest), nil)
-      return (path(digest), manifest, Disk.text(notes(digest)))
+      return (path(digest), try manifest(digest), Disk.text(notes(digest)))
     } catch {
       release(digest)
       throw error as? SourceFailure
         ?? SourceFailure(message: error is CancellationError ? "cancelled" : "\(error)", isPassing: true)
     }
+  }
+
+  private func manifest(_ digest: String) throws(SourceFailure) -> Manifest {
+    if let manifest = manifests[digest] { return manifest }
+    guard let bytes = Disk.read(marker(digest)),
+      let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes))
+    else { throw SourceFailure(message: "the unpacked source \(digest) has no readable manifest") }
+    if manifest.files.count <= Sources.manifestFilesMax {
+      if manifests.count >= Sources.manifestsMax { manifests = [:] }
+      manifests[digest] = manifest
+    }
+    return manifest
   }
 
   func release(_ source: Source) {
