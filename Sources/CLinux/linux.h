@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -100,6 +101,20 @@ static inline int linux_copy(int from, int to) {
 static inline int linux_open(const char *path, int flags, mode_t mode) {
   int file = open(path, flags | O_CLOEXEC, mode);
   return file < 0 ? -errno : file;
+}
+
+// Opens what is there under `name` in an open folder. Gives its descriptor or a negative errno.
+static inline int linux_open_at(int folder, const char *name, int flags) {
+  int file = openat(folder, name, flags | O_CLOEXEC);
+  return file < 0 ? -errno : file;
+}
+
+// Raises the soft limit of open files to the hard limit. Best effort: what is refused leaves it as it is.
+static inline void linux_raise_file_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 #endif

@@ -131,7 +131,8 @@ public struct Command: Sendable {
     var drained = Drained(bytes: [], isTruncated: false)
     // What a pipe holds at most.
     var buffer = [UInt8](repeating: 0, count: 65_536)
-    while true {
+    // Asked each time: what left the command's group may print without end, so that there never is anything to wait for.
+    while !Task.isCancelled {
       let got = Glibc.read(file, &buffer, buffer.count)
       if got > 0 {
         let room = max(0, limit - drained.bytes.count)
@@ -146,6 +147,7 @@ public struct Command: Sendable {
         return drained
       }
     }
+    return drained
   }
 
   private static func pipe(_ open: inout [Int32]) throws(ProcessFailure) -> (read: Int32, write: Int32) {

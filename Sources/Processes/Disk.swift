@@ -4,13 +4,24 @@ import Synchronization
 
 /// Files as the agent needs them: small, whole, and never half written.
 public enum Disk {
-  /// Bytes of the file at `path`, or nil where there is none.
+  /// Bytes of the file at `path`, or nil where there is none or it cannot be read.
   /// - Parameter limit: reads at most this many bytes.
   public static func read(_ path: String, from offset: Int64 = 0, limit: Int = 1 << 26) -> [UInt8]? {
     let file = linux_open(path, O_RDONLY, 0)
     guard file >= 0 else { return nil }
     defer { close(file) }
     return read(file, from: offset, limit: limit)
+  }
+
+  /// Bytes of the file at `path`, or nil where there is none. What is there and cannot be read is an error, for whom the
+  /// two must not be the same.
+  public static func contents(_ path: String) throws(ProcessFailure) -> [UInt8]? {
+    let file = linux_open(path, O_RDONLY, 0)
+    if file == -ENOENT || file == -ENOTDIR { return nil }
+    guard file >= 0 else { throw ProcessFailure(errno: -file, "read \(path)") }
+    defer { close(file) }
+    guard let bytes = read(file, from: 0, limit: .max) else { throw ProcessFailure(errno: errno, "read \(path)") }
+    return bytes
   }
 
   static func read(_ file: Int32, from offset: Int64, limit: Int) -> [UInt8]? {
@@ -80,7 +91,7 @@ public enum Disk {
   }
 
   /// Puts `bytes` at `path`, whole or not at all: readers see the old file or the new one. It survives the death of
-  /// this process; it is synced to the disk only where `durable` is set.
+  /// this process; it and its name are synced to the disk only where `durable` is set.
   public static func replace(
     _ path: String, with bytes: [UInt8], mode: UInt32 = 0o600, durable: Bool = false
   ) throws(ProcessFailure) {
@@ -93,6 +104,17 @@ public enum Disk {
       unlink(draft)
       throw error
     }
+    if durable { try syncFolder(of: path) }
+  }
+
+  /// Puts the names in the folder of `path` on the disk. Until then a power cut may bring an old file back under a name,
+  /// and with it lose all that was written to the new one since.
+  private static func syncFolder(of path: String) throws(ProcessFailure) {
+    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    let file = linux_open(folder, O_RDONLY | O_DIRECTORY, 0)
+    guard file >= 0 else { throw ProcessFailure(errno: -file, "open \(folder)") }
+    defer { close(file) }
+    guard fsync(file) == 0 else { throw ProcessFailure(errno: errno, "sync \(folder)") }
   }
 
   /// Writes `bytes` to `path`, from its beginning.
@@ -166,15 +188,5 @@ public enum Disk {
       if name != "." && name != ".." { names.append(name) }
     }
     return names.sorted()
-  }
-
-  /// Removes a file, a link, or a folder with all that is in it. What is not there counts as removed.
-  public static func remove(_ path: String) throws(ProcessFailure) {
-    if unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR { return }
-    guard isFolder(path) else { throw ProcessFailure(errno: errno, "remove \(path)") }
-    // A program may leave folders without write permission; they are ours to clear.
-    if access(path, W_OK | X_OK) != 0 { chmod(path, 0o700) }
-    for name in names(in: path) { try remove("\(path)/\(name)") }
-    guard rmdir(path) == 0 || errno == ENOENT else { throw ProcessFailure(errno: errno, "remove \(path)") }
   }
 }

@@ -38,8 +38,18 @@ public enum HeldStatus: Sendable, Hashable {
   /// It was started, and neither it nor a note of its end is there: somebody killed it together with the process that
   /// held it, or the machine was restarted.
   case vanished
+  /// It was started, and its notes cannot be read now, as where this process has no file descriptor left. Where it stands
+  /// nobody knows until they can be.
+  case unreadable(ProcessFailure)
 
   public var isRunning: Bool { if case .running = self { true } else { false } }
+  /// Nobody has said that it is over.
+  public var mayRun: Bool {
+    switch self {
+    case .running, .unreadable: true
+    case .absent, .ended, .vanished: false
+    }
+  }
 }
 
 public struct HeldStart: Sendable, Hashable {

@@ -50,6 +50,8 @@ public final class Processes: Sendable {
         hint: "keep `\(Processes.shimName)` in the same folder as `lunaport`")
     }
     (endingsStream, endingsInput) = AsyncStream<String>.makeStream()
+    // Each program that is held takes one while it runs, and a thousand may be found again at once.
+    linux_raise_file_limit()
   }
 
   deinit {
@@ -106,11 +108,15 @@ public final class Processes: Sendable {
     guard Disk.exists(folder(of: token)) else { return false }
     // A shim that was started a moment ago by an agent that then died: it notes its start, or ends, within moments.
     for _ in 0..<Processes.startPatience {
-      guard let file = StateFile(stateFile(token)), file.isHeld, file.start == nil else { break }
+      guard let file = try StateFile(stateFile(token)), file.isHeld, file.start == nil else { break }
       try? await Task.sleep(for: .milliseconds(5))
     }
-    if status(of: token) != .absent { return true }
-    if let file = StateFile(stateFile(token)), file.isHeld {
+    switch status(of: token) {
+    case .absent: break
+    case .unreadable(let failure): throw failure
+    case .running, .ended, .vanished: return true
+    }
+    if let file = try StateFile(stateFile(token)), file.isHeld {
       throw ProcessFailure(.busy, "an earlier start of \(token) has not come to an end yet")
     }
     try Disk.remove(folder(of: token))
@@ -151,25 +157,34 @@ public final class Processes: Sendable {
       shim, arguments: arguments + ["--"] + spec.arguments, environment: environment, folder: "/",
       files: [(state, 3), (readyEnd, 4)], output: outputFile(token))
     let pidfd = pidfd_open(holder, 0)
+    guard pidfd >= 0 else {
+      let problem = errno
+      // Its end could not be noticed. It takes the program along; what that has started in this moment goes by its mark.
+      kill(holder, SIGKILL)
+      reap(holder)
+      ProcessTable.killStrays(of: folder)
+      throw ProcessFailure(errno: problem, "watch the process that holds \(program)")
+    }
     for file in [state, readyEnd] { close(file) }
     open = [ready]
 
     await Reactor.shared.waitRegardless(for: ready)
     var line = [UInt8](repeating: 0, count: 128)
     let size = read(ready, &line, line.count)
-    if size > 0 || pidfd < 0 {
+    if size > 0 {
       reap(holder)
-      if pidfd >= 0 { close(pidfd) }
-      throw failure(String(decoding: line[0..<max(0, size)], as: UTF8.self), program, spec)
+      close(pidfd)
+      throw failure(String(decoding: line[0..<size], as: UTF8.self), program, spec)
     }
-    adopt(token, pidfd)
+    // It runs: what cannot be read of it now is read by who asks next.
+    _ = try? adopt(token, pidfd)
   }
 
   /// What the shim's line `STAGE ERRNO` means.
   private func failure(_ line: String, _ program: String, _ spec: HeldSpec) -> ProcessFailure {
     let words = line.split(whereSeparator: { $0 == " " || $0 == "\n" })
     guard words.count == 2, let number = Int32(words[1]) else {
-      return ProcessFailure(.resources, "the process that was to hold \(program) could not be watched")
+      return ProcessFailure(.system, "the process that was to hold \(program) said `\(line)`")
     }
     switch words[0] {
     case "exec" where number == ENOENT:
@@ -179,6 +194,7 @@ public final class Processes: Sendable {
     case "exec": return ProcessFailure(errno: number, "run \(program)")
     case "folder": return ProcessFailure(errno: number, "enter folder \(spec.folder ?? "")")
     case "cgroup": return ProcessFailure(errno: number, "put \(program) into its control group")
+    case "note": return ProcessFailure(errno: number, "note the start of \(program) in \(root)")
     default: return ProcessFailure(errno: number, "start \(program)")
     }
   }
@@ -193,20 +209,24 @@ public final class Processes: Sendable {
   /// Where a program stands. Costs next to nothing once it is known here.
   public func status(of token: String) -> HeldStatus {
     if let known = entries.withLock({ $0[token]?.status }) { return known }
-    guard let file = StateFile(stateFile(token)) else { return .absent }
+    do throws(ProcessFailure) { return try statusOnDisk(token) } catch { return .unreadable(error) }
+  }
+
+  private func statusOnDisk(_ token: String) throws(ProcessFailure) -> HeldStatus {
+    guard let file = try StateFile(stateFile(token)) else { return .absent }
     switch file.status {
-    case .absent: return .absent
     case .running(let start):
       let pidfd = pidfd_open(start.holder, 0)
       // If the lock is held after the descriptor was opened, the shim lived when it was opened, so the descriptor is the
       // shim's; else the id may be another's by now, and the notes are read again.
-      if pidfd >= 0, let again = StateFile(stateFile(token)), again.isHeld, again.ending == nil {
-        return adopt(token, pidfd)
+      if pidfd >= 0, let again = try? StateFile(stateFile(token)), again.isHeld, again.ending == nil {
+        return try adopt(token, pidfd)
       }
       if pidfd >= 0 { close(pidfd) }
-      guard let again = StateFile(stateFile(token)), !again.isHeld else { return .running(start) }
+      guard let again = try StateFile(stateFile(token)), !again.isHeld else { return .running(start) }
       return settle(token, again.status)
     case .ended, .vanished: return settle(token, file.status)
+    case .absent, .unreadable: return file.status
     }
   }
 
@@ -225,12 +245,20 @@ public final class Processes: Sendable {
     }
   }
 
-  /// Takes a running shim's descriptor into the table and watches it.
+  /// Takes a running shim's descriptor into the table and watches it. Where its notes cannot be read now, it is taken in
+  /// when they can be.
   @discardableResult
-  private func adopt(_ token: String, _ pidfd: Int32) -> HeldStatus {
-    guard let file = StateFile(stateFile(token)), let start = file.start else {
+  private func adopt(_ token: String, _ pidfd: Int32) throws(ProcessFailure) -> HeldStatus {
+    let start: HeldStart
+    do throws(ProcessFailure) {
+      guard let noted = try StateFile(stateFile(token))?.start else {
+        close(pidfd)
+        return .absent
+      }
+      start = noted
+    } catch {
       close(pidfd)
-      return .absent
+      throw error
     }
     let known = entries.withLock { entries -> HeldStatus? in
       if let other = entries[token] { return other.status }
@@ -241,7 +269,7 @@ public final class Processes: Sendable {
       close(pidfd)
       return known
     }
-    Reactor.shared.watch(pidfd) { [weak self] _ in
+    Reactor.shared.watch(pidfd) { [weak self] hasEnded in
       guard let self else {
         close(pidfd)
         return
@@ -250,10 +278,24 @@ public final class Processes: Sendable {
       var code: Int32 = 0
       var signal: Int32 = 0
       _ = linux_status(pidfd, 0, &code, &signal)
-      let file = StateFile(self.stateFile(token))
-      self.settle(token, file?.ending.map { .ended($0) } ?? (file == nil ? .absent : .vanished))
+      do throws(ProcessFailure) {
+        guard hasEnded else { throw ProcessFailure(.resources, "the end of \(token) cannot be waited for") }
+        let file = try StateFile(self.stateFile(token))
+        self.settle(token, file?.ending.map { .ended($0) } ?? (file == nil ? .absent : .vanished))
+      } catch {
+        // How it ended is on the disk, and read by who asks when it can be.
+        self.forget(token, .unreadable(error))
+      }
     }
     return .running(start)
+  }
+
+  /// Takes a program out of the table, to be looked for on the disk by who asks next.
+  private func forget(_ token: String, _ status: HeldStatus) {
+    let entry = entries.withLock { $0.removeValue(forKey: token) }
+    if let entry, entry.pidfd >= 0 { close(entry.pidfd) }
+    for waiter in entry?.waiters ?? [] { waiter.resume(returning: status) }
+    endingsInput.yield(token)
   }
 
   /// Notes the end of a program, once, and tells everyone who waits.
@@ -303,8 +345,10 @@ public final class Processes: Sendable {
   /// Removes all that is left of a program that has ended. Throws `busy` where it runs.
   public func remove(_ token: String) throws(ProcessFailure) {
     try Processes.check(token)
-    if status(of: token).isRunning {
-      throw ProcessFailure(.busy, "\(token) is still running", hint: "stop it first")
+    switch status(of: token) {
+    case .running: throw ProcessFailure(.busy, "\(token) is still running", hint: "stop it first")
+    case .unreadable(let failure): throw failure
+    case .absent, .ended, .vanished: break
     }
     cgroups.remove(token)
     try Disk.remove(folder(of: token))
@@ -324,9 +368,9 @@ public final class Processes: Sendable {
     _ token: String, from offset: Int64, limit: Int = 1 << 20
   ) -> (bytes: [UInt8], isEnd: Bool)? {
     // Asked before reading: what ended before has written all that is now read.
-    let isRunning = status(of: token).isRunning
+    let mayRun = status(of: token).mayRun
     guard let bytes = Disk.read(outputFile(token), from: max(0, offset), limit: limit) else { return nil }
-    return (bytes, !isRunning && bytes.count < limit)
+    return (bytes, !mayRun && bytes.count < limit)
   }
 
   /// What running programs use, by token; programs that do not run are left out.

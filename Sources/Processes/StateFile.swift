@@ -12,14 +12,18 @@ struct StateFile {
 
   static let size = 512
 
-  /// Reads the file at `path`; nil where there is none.
-  init?(_ path: String) {
+  /// Reads the file at `path`; nil where there is none. What is there and cannot be read is no sign that nothing was
+  /// started: it is an error.
+  init?(_ path: String) throws(ProcessFailure) {
     let file = linux_open(path, O_RDONLY, 0)
-    guard file >= 0 else { return nil }
+    if file == -ENOENT || file == -ENOTDIR { return nil }
+    guard file >= 0 else { throw ProcessFailure(errno: -file, "read \(path)") }
     defer { close(file) }
     // The lock is asked for before the notes are read: an ending is noted before the lock is let go.
     isHeld = flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
-    guard let bytes = Disk.read(file, from: 0, limit: StateFile.size) else { return nil }
+    guard let bytes = Disk.read(file, from: 0, limit: StateFile.size) else {
+      throw ProcessFailure(errno: errno, "read \(path)")
+    }
     for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
       let words = line.split(separator: " ")
       var fields: [Substring: Int64] = [:]

@@ -8,9 +8,10 @@
 // the program runs; before that it may carry one line `STAGE ERRNO` that says why it does not.
 //
 // State file, 512 bytes: at 0 `started shim=PID child=PID at=MS`, at 256 `ended code=N signal=N oom=N stopped=N
-// fenced=N at=MS user=US system=US memory=KB .`. Both places are filled when the program starts, so that a disk that is
-// full when it ends cannot lose the ending. Nothing is synced: it must survive the death of processes, not of the
-// machine, and after a restart of the machine nothing runs anyway.
+// fenced=N at=MS user=US system=US memory=KB .`. Both places are filled before the program starts: on a full disk it does
+// not start, for nobody would find it again, and a disk that is full when it ends cannot lose the ending. Nothing is
+// synced: it must survive the death of processes, not of the machine, and after a restart of the machine nothing runs
+// anyway.
 //
 // Signals: 40 stops the program (its value is the grace in milliseconds), 41 passes its value on as a signal to the
 // program's group, TERM stops with the grace of --grace. All others are ignored: the shim has a session of its own, and
@@ -20,6 +21,7 @@
 
 enum {
   STATE = 3,
+  STATE_SIZE = 512,
   READY = 4,
   STOP = 40,
   FORWARD = 41,
@@ -155,17 +157,22 @@ static void end_descendants(void) {
   }
 }
 
+// Takes the room for both notes. They are then written over it, which needs none.
+static long make_room(void) {
+  static char page[STATE_SIZE];
+  memset(page, ' ', sizeof page);
+  page[sizeof page - 1] = '\n';
+  long written = sys_write_at(STATE, page, sizeof page, 0);
+  return written < 0 ? written : written < STATE_SIZE ? -ENOSPC : 0;
+}
+
 static void note_start(int child) {
-  static char page[2 * ENDED_AT];
   struct record line = {.size = 0};
   put_number(&line, "started shim=", sys_process());
   put_number(&line, " child=", child);
   put_number(&line, " at=", now_ms());
   put(&line, "\n");
-  memset(page, ' ', sizeof page);
-  memcpy(page, line.bytes, line.size);
-  page[sizeof page - 1] = '\n';
-  sys_write_at(STATE, page, sizeof page, 0);
+  sys_write_at(STATE, line.bytes, line.size, 0);
 }
 
 static void note_end(int status, const struct rusage *usage, int stopped, int fenced) {
@@ -284,6 +291,8 @@ __attribute__((used)) _Noreturn void begin(long *start) {
   sys_control(PR_SET_CHILD_SUBREAPER, 1);
   long error = folder ? sys_change_folder(folder) : 0;
   if (error < 0) give_up("folder", error);
+  error = make_room();
+  if (error < 0) give_up("note", error);
   long child = spawn(stack + sizeof stack, become_program);
   if (child < 0) give_up("fork", child);
   if (failed_stage) {

@@ -62,6 +62,7 @@ public struct HeldDriver: Driver {
           outOfMemory: ending.outOfMemory)
       case .vanished: Observation(.lost, message: "the process vanished")
       case .absent: Observation(.lost, message: "there is no such process")
+      case .unreadable(let failure): Observation(.unknown, message: failure.message)
       }
     }
   }

@@ -69,6 +69,11 @@ import Testing
     #expect(result.succeeded)
   }
 
+  @Test func aProcessThatPrintsWithoutEndDoesNotHoldTheCommand() async throws {
+    let result = try await Command(["/bin/sh", "-c", "setsid yes & echo done"], outputLimit: 5).run()
+    #expect(result.succeeded && result.isTruncated)
+  }
+
   @Test func whatIsNotThereIsSaid() async {
     await #expect(throws: ProcessFailure.self) { try await Command(["no-such-program-here"]).run() }
     await #expect(throws: ProcessFailure.self) { try await Command(["true"], folder: "/no/such").run() }

@@ -142,6 +142,59 @@ import Testing
     _ = try await place.ending("innocent")
   }
 
+  /// Makes a program's notes unreadable, as they are where a process has no file descriptor left, and readable again.
+  private func hideNotes(_ token: String, _ isHidden: Bool) {
+    let path = "\(place.processes.folder(of: token))/state"
+    if isHidden {
+      #expect(rename(path, path + ".hidden") == 0 && symlink(path, path) == 0)
+    } else {
+      #expect(rename(path + ".hidden", path) == 0)
+    }
+  }
+
+  @Test func aProgramWhoseNotesCannotBeReadIsNotTakenForOneThatNeverWas() async throws {
+    try await place.processes.start(place.shell("echo up >> ready; read line < gate; exit 5"), token: "run-1")
+    _ = try await place.text(of: "ready")
+    let again = try place.again()
+    hideNotes("run-1", true)
+    guard case .unreadable = again.status(of: "run-1") else {
+      Issue.record("it is \(again.status(of: "run-1"))")
+      return
+    }
+    await #expect(throws: ProcessFailure.self, "not started beside itself") {
+      try await again.start(place.shell("echo twice >> ready"), token: "run-1")
+    }
+    #expect(throws: ProcessFailure.self, "not cleared away") { try again.remove("run-1") }
+    // It ends where even the one that watches it cannot read how.
+    place.openGate()
+    guard case .unreadable = await place.processes.end(of: "run-1") else {
+      Issue.record("it is \(place.processes.status(of: "run-1"))")
+      return
+    }
+    hideNotes("run-1", false)
+    for processes in [again, place.processes] {
+      guard case .ended(let ending) = processes.status(of: "run-1") else {
+        Issue.record("it is \(processes.status(of: "run-1"))")
+        return
+      }
+      #expect(ending.exitCode == 5)
+    }
+    #expect(try await place.text(of: "ready") == "up")
+  }
+
+  @Test func nothingIsStartedWhereItsStartCannotBeNoted() async throws {
+    // What the shim does on a full disk, of which `/dev/full` is one.
+    let own = try #require(Disk.link("/proc/self/exe"))
+    let shim = "\(own[..<(own.lastIndex(of: "/") ?? own.startIndex)])/\(Processes.shimName)"
+    let result = try await Command(
+      [
+        "/bin/sh", "-c", "exec 3<>/dev/full 4>&1 && exec \(shim) --exec /bin/sh -- sh -c 'echo ran >\(place.work)/ran'",
+      ]
+    ).run()
+    #expect(String(decoding: result.output, as: UTF8.self) == "note \(ENOSPC)\n")
+    #expect(!Disk.exists("\(place.work)/ran"))
+  }
+
   @Test func aStartThatWasCutOffIsStartedAgain() async throws {
     // The agent died between making the folder and starting the shim.
     let folder = place.processes.folder(of: "run-1")

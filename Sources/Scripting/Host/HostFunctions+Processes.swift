@@ -27,7 +27,11 @@ extension HostFunctions {
       },
       "process.find": guarded { call in
         let token = try call.string(1)
-        return processes.status(of: token) == .absent ? [.nothing] : [.tree(["token": .string(token)])]
+        switch processes.status(of: token) {
+        case .absent: return [.nothing]
+        case .unreadable(let failure): return Self.failed(DriverFailure(.unavailable, failure.message, retry: .safe))
+        case .running, .ended, .vanished: return [.tree(["token": .string(token)])]
+        }
       },
       "process.status": guarded { call in
         guard case .table(let handles) = try call.tree(1) else { throw call.badArgument(1, "list of handles") }
@@ -36,8 +40,8 @@ extension HostFunctions {
       "process.output": guarded { call in
         let token = try token(call.tree(1))
         // Asked before the file is read: what ended before has written all that is then read.
-        let isRunning = processes.status(of: token).isRunning
-        return [.tree(["file": .string(processes.folder(of: token) + "/output.log"), "done": .boolean(!isRunning)])]
+        let mayRun = processes.status(of: token).mayRun
+        return [.tree(["file": .string(processes.folder(of: token) + "/output.log"), "done": .boolean(!mayRun)])]
       },
       "process.stop": guarded { call in
         processes.stop(try token(call.tree(1)), grace: try call.number(2))
@@ -76,6 +80,7 @@ extension HostFunctions {
     switch status {
     case .running: return ["state": "running"]
     case .absent: return ["state": "lost", "message": "nothing of this run is on this machine"]
+    case .unreadable(let failure): return ["state": "unknown", "message": .string(failure.message)]
     case .vanished:
       return ["state": "lost", "message": "the program and what held it are gone without a note of how it ended"]
     case .ended(let ending):

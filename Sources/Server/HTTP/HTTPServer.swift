@@ -1,3 +1,4 @@
+import CLinux
 import Dispatch
 import Glibc
 import HTTP
@@ -25,7 +26,7 @@ public final class HTTPServer: Sendable {
   public static func start(
     listen address: HTTPAddress, limits: HTTPLimits = HTTPLimits(), threads: Int = 1, service: HTTPService
   ) throws(HTTPListenError) -> HTTPServer {
-    raiseFileLimit()
+    linux_raise_file_limit()
     let core = HTTPServerCore(limits: limits, service: service)
     core.turnClock()
     let listener = try HTTPListener(address, core: core)
@@ -94,13 +95,4 @@ public final class HTTPServer: Sendable {
 
   /// The number of open connections.
   public var connectionCount: Int { core.connections.count }
-
-  private static func raiseFileLimit() {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else {
-      return
-    }
-    limit.rlim_cur = limit.rlim_max
-    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-  }
 }
