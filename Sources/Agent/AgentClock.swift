@@ -1,4 +1,5 @@
 import Glibc
+import Model
 import Synchronization
 
 /// The time as the agent sees it, and its way to wait; tests pass their own.
@@ -30,9 +31,13 @@ public struct AgentClock: Sendable {
     let alarms = Alarms()
     return AgentClock(
       now: { read(CLOCK_REALTIME) }, uptime: { read(CLOCK_BOOTTIME) },
-      sleep: { try await alarms.sleep(max(0, min($0, 86_400))) },
+      sleep: { try await alarms.sleep(nap($0)) },
       random: { Double.random(in: 0..<1) }, machineStart: bootID())
   }()
+
+  /// Seconds that a wait takes. As many as any that a configuration may state: one that ended early would be taken for the
+  /// end of a run's time.
+  static func nap(_ seconds: Double) -> Double { max(0, min(seconds, Double(Limits.durationSecondsMax))) }
 
   private static func read(_ clock: clockid_t) -> Double {
     var time = timespec()
