@@ -53,6 +53,8 @@ final class Journal: Sendable {
   private struct State {
     var file: Int32
     var bytes: Int
+    /// Bytes that it had when it was last written anew.
+    var leastBytes: Int
     var held: [String: Held]
     var isDirty = false
     /// A write failed half-way: what follows must not be glued to its torn line.
@@ -63,12 +65,11 @@ final class Journal: Sendable {
   private let log: AgentLog
   private let state: Mutex<State>
 
-  /// Bytes from which on the file is written anew with only what is held, where that is much less.
+  /// Bytes from which on the file is written anew with only what is held, where that was much less the last time.
   private let compactFrom: Int
-  /// How many times larger than what it holds the file may get.
+  /// How many times larger the file may get than it was when it was last written anew. What is held may itself be large:
+  /// a journal that were written anew at each step would hold up every attempt.
   private static let slack = 4
-  /// Bytes that a held attempt usually takes.
-  private static let usualBytes = 2_048
 
   /// Opens the journal, and reads what an earlier life has left in it.
   init(_ path: String, compactFrom: Int = 4 << 20, log: @escaping AgentLog) throws(ProcessFailure) {
@@ -77,7 +78,8 @@ final class Journal: Sendable {
     self.log = log
     var held: [String: Held] = [:]
     var skipped = 0
-    for line in (Disk.read(path, limit: .max) ?? []).split(separator: UInt8(ascii: "\n")) {
+    // One that cannot be read is not empty: an agent that took it for that would clear away all that runs.
+    for line in (try Disk.contents(path) ?? []).split(separator: UInt8(ascii: "\n")) {
       guard let line = try? JSON.decode(JournalLine.self, Array(line)) else {
         skipped += 1
         continue
@@ -92,7 +94,7 @@ final class Journal: Sendable {
     }
     // Written anew at each start: it is short, and a torn line at its end must not be continued.
     let file = try Journal.rewrite(path, held)
-    state = Mutex(State(file: file.descriptor, bytes: file.bytes, held: held))
+    state = Mutex(State(file: file.descriptor, bytes: file.bytes, leastBytes: file.bytes, held: held))
   }
 
   deinit { state.withLock { _ = close($0.file) } }
@@ -103,22 +105,23 @@ final class Journal: Sendable {
   subscript(token: String) -> Held? { state.withLock { $0.held[token] } }
 
   func put(_ held: [Held]) throws(ProcessFailure) {
-    try write(held.map { JournalLine(token: $0.token, lease: $0.lease, progress: $0.progress) })
+    try write { _ in held.map { JournalLine(token: $0.token, lease: $0.lease, progress: $0.progress) } }
   }
 
   /// Notes how far an attempt has come. One that is not held stays unknown.
+  ///
+  /// Several tasks of one attempt note what each of them knows: what another noted in between must not be undone.
   func change(_ token: String, _ body: (inout Progress) -> Void) throws(ProcessFailure) {
-    let changed = state.withLock { state -> Progress? in
-      guard let old = state.held[token]?.progress else { return nil }
+    try write { held in
+      guard let old = held[token]?.progress else { return [] }
       var new = old
       body(&new)
-      return new == old ? nil : new
+      return new == old ? [] : [JournalLine(token: token, lease: nil, progress: new)]
     }
-    if let changed { try write([JournalLine(token: token, lease: nil, progress: changed)]) }
   }
 
   func remove(_ token: String) throws(ProcessFailure) {
-    try write([JournalLine(token: token, lease: nil, progress: nil)])
+    try write { _ in [JournalLine(token: token, lease: nil, progress: nil)] }
   }
 
   /// Puts on disk what was written since the last time; to be called every second or so.
@@ -134,24 +137,25 @@ final class Journal: Sendable {
     close(file)
   }
 
-  private func write(_ lines: [JournalLine]) throws(ProcessFailure) {
-    if lines.isEmpty { return }
-    let bytes = Journal.encode(lines)
+  /// - Parameter lines: what is to be written, given what is held.
+  private func write(_ lines: ([String: Held]) -> [JournalLine]) throws(ProcessFailure) {
     let result = state.withLock { state -> Result<Void, ProcessFailure> in
+      let lines = lines(state.held)
+      if lines.isEmpty { return .success(()) }
       // Memory first: an attempt goes on though the disk is full; it is only found again with less.
       for line in lines { Journal.apply(line, to: &state.held) }
       defer { state.isDirty = true }
       return Result { () throws(ProcessFailure) in
         let mustRewrite = state.isTorn
         state.isTorn = true
-        if mustRewrite
-          || (state.bytes > compactFrom && state.bytes > Journal.slack * state.held.count * Journal.usualBytes)
-        {
+        if mustRewrite || state.bytes > max(compactFrom, Journal.slack * state.leastBytes) {
           let file = try Journal.rewrite(path, state.held)
           close(state.file)
           state.file = file.descriptor
           state.bytes = file.bytes
+          state.leastBytes = file.bytes
         } else {
+          let bytes = Journal.encode(lines)
           try Disk.append(state.file, bytes, path)
           state.bytes += bytes.count
         }
