@@ -10,7 +10,10 @@ public struct HTTPServerConnection: ServerConnection {
   public var address: String { client.url }
 
   public func register(_ hello: AgentHello) async throws(ConnectionFailure) -> AgentWelcome {
-    do throws(APIError) { return try await client.register(hello) } catch { throw ConnectionFailure(error) }
+    // Whoever starts an agent with a wrong address is to hear of it at once.
+    do throws(APIError) {
+      return try await client.register(hello)
+    } catch { throw ConnectionFailure(error, isFinal: true) }
   }
 
   public func lease(_ agent: String, _ request: LeaseRequest) async throws(ConnectionFailure) -> LeaseAnswer {
@@ -39,13 +42,21 @@ public struct HTTPServerConnection: ServerConnection {
   }
 
   public func fetch(blob sha256: String, to path: String) async throws(ConnectionFailure) {
-    do throws(APIError) { try await client.getBlob(sha256, to: path) } catch { throw ConnectionFailure(error) }
+    // What a refusal says has gone into the file, so that none of them can be read.
+    do throws(APIError) {
+      try await client.getBlob(sha256, to: path)
+    } catch { throw ConnectionFailure(error, isFinal: true) }
   }
 }
 
 extension ConnectionFailure {
-  /// - Parameter missing: what it means that there is nothing of that name.
-  init(_ error: APIError, missing: ConnectionFailure? = nil) {
+  /// Statuses under 500 that say nothing of the request: it took too long, or too much is asked now.
+  private static let passingStatuses: Set<Int> = [408, 425, 429]
+
+  /// - Parameters:
+  ///   - missing: what it means that there is nothing of that name.
+  ///   - isFinal: a refusal in words that are not the server's is one all the same.
+  init(_ error: APIError, missing: ConnectionFailure? = nil, isFinal: Bool = false) {
     switch error {
     case .unreachable(let error) where error.code == .file:
       // Our own disk, and no fault of the server; for how long nobody knows.
@@ -54,9 +65,10 @@ extension ConnectionFailure {
       // Whatever is wrong with the line or the server's certificate may be mended while the agent waits.
       self = .unreachable("\(error.fact) (\(error.hint))")
     case .unreadable(_, let url, let status, let fact):
-      // A proxy that has lost its server answers in its own words.
-      self = status >= 400 && status < 500 ? .invalid("\(url): \(fact)", []) : .unreachable("\(url): \(fact)")
-      if status == 404, let missing { self = missing }
+      // These are not the server's words: a proxy that has lost it, or lets nobody through just now, answers in its own,
+      // and knows nothing of what becomes of runs.
+      let isRefusal = isFinal && (400..<500).contains(status) && !Self.passingStatuses.contains(status)
+      self = isRefusal ? .invalid("\(url): \(fact)", []) : .unreachable("\(url): \(fact)")
     case .refused(let status, let body):
       let text = body.hint.map { "\(body.message) (\($0))" } ?? body.message
       if let report = body.report {

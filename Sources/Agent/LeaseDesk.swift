@@ -28,6 +28,11 @@ final class LeaseDesk: Sendable {
   private static let gatherSeconds = 0.002
   /// Seconds between looks whether the agent is registered again.
   private static let forgottenSeconds = 0.2
+  /// Seconds before the next request where one brought nothing before its time. The server ends a request so where another
+  /// one of the same agent comes: two agents under one name would push each other out without end.
+  private static let cutBackoff = Backoff(least: 0.5, most: 10)
+  /// Such answers in a row after which people are told.
+  private static let cutsTold = 4
   /// Seconds between tries to register again where the agent is refused by now.
   private static let refusedSeconds = 30.0
 
@@ -130,6 +135,7 @@ final class LeaseDesk: Sendable {
     var seen: Int64 = 0
     var notes: [String] = []
     var wasFull = false
+    var (cuts, cutBackoff) = (0, LeaseDesk.cutBackoff)
     while !Task.isCancelled {
       let drains = draining.withLock { $0 } != .no
       if drains && shop.roster.isEmpty { return .drained }
@@ -160,6 +166,18 @@ final class LeaseDesk: Sendable {
         try? await shop.clock.sleep(backoff.next(shop.clock.random()))
         continue
       }
+      let isCut =
+        answer.leases.isEmpty && answer.seen <= seen && answer.notes == notes && !answer.drain
+        && shop.clock.uptime() - begun < request.wait / 2
+      cuts = isCut ? cuts + 1 : 0
+      if !isCut { cutBackoff.reset() }
+      if cuts == LeaseDesk.cutsTold {
+        shop.log(
+          AgentEvent(
+            .warning, "pushed_out",
+            "the server ends requests for work before their time; another agent may run under the name "
+              + "`\(settings.name)`: give each its own"))
+      }
       seen = max(seen, answer.seen)
       if answer.notes != notes {
         notes = answer.notes
@@ -175,6 +193,7 @@ final class LeaseDesk: Sendable {
       obey(answer.stops)
       take(answer.leases, begin: begin)
       wasFull = room > 0 && answer.leases.count >= room
+      if isCut { try? await shop.clock.sleep(cutBackoff.next(shop.clock.random())) }
     }
     return .stopped
   }

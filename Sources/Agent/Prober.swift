@@ -76,7 +76,9 @@ final class Prober: Sendable {
       }
       let first = await group.next()
       group.cancelAll()
-      return first ?? Probe(.undetected, detail: "its probe was cancelled")
+      var probe = first ?? Probe(.undetected, detail: "its probe was cancelled")
+      probe.detail = AgentProtocol.message(probe.detail)
+      return probe
     }
   }
 

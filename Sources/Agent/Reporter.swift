@@ -19,10 +19,21 @@ final class Reporter: Sendable {
     var update: RunUpdate
     var waiter: CheckedContinuation<Acknowledgement, Never>?
   }
-  private struct State {
-    var pending: [Pending] = []
+  /// What one report carries beside what is held.
+  private struct Load {
+    var batch: [Pending] = []
     var samples: [Sample] = []
     var offer: Offer?
+    var isEmpty: Bool { batch.isEmpty && samples.isEmpty && offer == nil }
+  }
+  private struct State {
+    var pending: [Pending] = []
+    /// Of `pending`, how many are on their way and stay as they are.
+    var sending = 0
+    var samples: [Sample] = []
+    var offer: Offer?
+    /// The server could not read the last report: each piece goes by itself, until the one that it cannot read is found.
+    var isCareful = false
     var isDraining = false
     /// Who waits for the server to know that the agent is draining.
     var drainWaiters: [CheckedContinuation<Void, Never>] = []
@@ -54,9 +65,22 @@ final class Reporter: Sendable {
   }
 
   /// Sends an update soon, in its order; nobody waits for what the server says to it.
+  ///
+  /// Where the run's last news that still waits is of the same step, only the message is another: a target that cannot be
+  /// asked has new words every few seconds, and the server may be away for days.
   func send(_ update: RunUpdate) {
+    let update = update.readable
     state.withLock { state in
-      if !state.isClosed { state.pending.append(Pending(update: update, waiter: nil)) }
+      if state.isClosed { return }
+      let last = state.pending.indices.dropFirst(state.sending)
+        .last { state.pending[$0].update.holding == update.holding }
+      if let last, state.pending[last].waiter == nil, state.pending[last].update.ending == nil,
+        state.pending[last].update.state == update.state
+      {
+        state.pending[last].update.message = update.message
+      } else {
+        state.pending.append(Pending(update: update, waiter: nil))
+      }
     }
     bell.ring()
   }
@@ -68,7 +92,7 @@ final class Reporter: Sendable {
         if state.isClosed { return true }
         for (index, update) in updates.enumerated() {
           state.pending.append(
-            Pending(update: update, waiter: index == updates.count - 1 ? continuation : nil))
+            Pending(update: update.readable, waiter: index == updates.count - 1 ? continuation : nil))
         }
         return false
       }
@@ -123,10 +147,12 @@ final class Reporter: Sendable {
         if Task.isCancelled { break }
       }
       let isHeartbeat = clock.uptime() >= heartbeatDue
-      if await report(as: id, isHeartbeat: isHeartbeat) {
+      switch await report(as: id, isHeartbeat: isHeartbeat) {
+      case .taken:
         backoff.reset()
         if isHeartbeat { heartbeatDue = clock.uptime() + AgentProtocol.heartbeatSeconds }
-      } else {
+      case .unreadable: continue
+      case .failed:
         // Everything held is named again as soon as the server is back.
         heartbeatDue = clock.uptime()
         try? await clock.sleep(backoff.next(clock.random()))
@@ -148,11 +174,39 @@ final class Reporter: Sendable {
     for item in pending { item.waiter?.resume(returning: .cancelled) }
   }
 
-  /// Sends one report. Gives false where it has to be sent again.
-  private func report(as id: String, isHeartbeat: Bool) async -> Bool {
-    let (batch, samples, offer, isDraining) = state.withLock { state in
-      (Array(state.pending.prefix(Reporter.batchMax)), state.samples, state.offer, state.isDraining)
+  private enum Outcome {
+    case taken
+    /// The server cannot read it; what comes next is less.
+    case unreadable
+    case failed
+  }
+
+  /// What the next report carries.
+  private func load(isHeartbeat: Bool) -> Load {
+    state.withLock { state in
+      var load = Load()
+      if !state.isCareful {
+        load.batch = Array(state.pending.prefix(Reporter.batchMax))
+        load.samples = isHeartbeat ? state.samples : []
+        load.offer = state.offer
+      } else if !state.pending.isEmpty {
+        load.batch = Array(state.pending.prefix(1))
+      } else if state.offer != nil {
+        load.offer = state.offer
+      } else {
+        load.samples = isHeartbeat ? state.samples : []
+        state.isCareful = !state.samples.isEmpty
+      }
+      state.sending = load.batch.count
+      return load
     }
+  }
+
+  private func report(as id: String, isHeartbeat: Bool) async -> Outcome {
+    let load = load(isHeartbeat: isHeartbeat)
+    defer { state.withLock { $0.sending = 0 } }
+    let batch = load.batch
+    let isDraining = state.withLock { $0.isDraining }
     let ending = Set(batch.filter { $0.update.ending != nil || $0.update.state == nil }.map(\.update.holding))
     let holding = isHeartbeat ? roster.holdings.filter { !ending.contains($0) } : []
     let sentAt = clock.uptime()
@@ -161,24 +215,20 @@ final class Reporter: Sendable {
       receipt = try await connection.report(
         id,
         AgentReport(
-          holding: holding, updates: batch.map(\.update), samples: isHeartbeat ? samples : [], offer: offer,
+          holding: holding, updates: batch.map(\.update), samples: load.samples, offer: load.offer,
           draining: isDraining))
       session.heard(nil, asked: sentAt)
     } catch {
       session.heard(error, asked: sentAt)
       if case .unknownAgent = error { session.forget(id) }
-      if case .invalid(let message, _) = error, !batch.isEmpty {
-        // Sending it again would fail for ever, and hold up everything behind it.
-        log(AgentEvent(.error, "report_refused", "the server cannot read a report: \(message)"))
-        settle(batch, with: Array(repeating: .refused(.unknown), count: batch.count))
-        return true
-      }
-      return false
+      guard case .invalid(let message, _) = error, !load.isEmpty else { return .failed }
+      leaveOut(load, message)
+      return .unreadable
     }
     let drains = state.withLock { state -> [CheckedContinuation<Void, Never>] in
-      if state.offer == offer { state.offer = nil }
+      if state.offer == load.offer { state.offer = nil }
       // Only from the front are samples taken away, and only by newer ones.
-      if isHeartbeat { state.samples.removeFirst(min(samples.count, state.samples.count)) }
+      state.samples.removeFirst(min(load.samples.count, state.samples.count))
       guard isDraining else { return [] }
       defer { state.drainWaiters = [] }
       return state.drainWaiters
@@ -193,7 +243,29 @@ final class Reporter: Sendable {
       roster.settled(item.update.holding)
     }
     settle(batch, with: answers)
-    return true
+    return .taken
+  }
+
+  /// The server cannot read a report, and could not the next time. Sending it again and again would let every lease run
+  /// out: so its pieces are sent one by one, and the one that cannot be read is left out.
+  private func leaveOut(_ load: Load, _ message: String) {
+    let isAlone = state.withLock { state in
+      defer { state.isCareful = true }
+      return state.isCareful
+    }
+    guard isAlone else { return }
+    log(AgentEvent(.error, "report_refused", "the server cannot read a report: \(message)"))
+    state.withLock { state in
+      if state.offer == load.offer { state.offer = nil }
+      state.samples.removeFirst(min(load.samples.count, state.samples.count))
+    }
+    guard let item = load.batch.first else { return }
+    // That a run has ended must get through, whatever is wrong with what its target says of it.
+    if let plain = item.update.plain(message) {
+      state.withLock { if !$0.pending.isEmpty { $0.pending[0].update = plain } }
+    } else {
+      settle(load.batch, with: [.refused(.unknown)])
+    }
   }
 
   private func settle(_ batch: [Pending], with answers: [Acknowledgement]) {
@@ -208,4 +280,27 @@ final class Reporter: Sendable {
       item.waiter?.resume(returning: answer)
     }
   }
+}
+
+extension RunUpdate {
+  /// With messages as long as the server takes them.
+  fileprivate var readable: RunUpdate {
+    var update = self
+    update.message = message.map(AgentProtocol.message)
+    update.ending?.message = ending?.message.map(AgentProtocol.message)
+    return update
+  }
+
+  /// That the run has ended, and nothing else; nil where it is no more than that already, or no end.
+  /// - Parameter problem: what was wrong with the rest.
+  fileprivate func plain(_ problem: String) -> RunUpdate? {
+    guard let ending, ending.exitCode != nil || ending.signal != nil || !Self.isPlain(ending.message) else {
+      return nil
+    }
+    let message = AgentProtocol.message("\(Self.plainMessage)\(problem)")
+    return RunUpdate(holding, ending: Ending(ending.state, ending.reason, message: message), at: at)
+  }
+
+  private static let plainMessage = "how it ended could not be told to the server: "
+  private static func isPlain(_ message: String?) -> Bool { message?.hasPrefix(plainMessage) ?? true }
 }

@@ -73,7 +73,8 @@ final class Sampler: Sendable {
       zip(due, usages).compactMap { entry, usage in
         usage.map {
           Sample(
-            run: entry.run, at: now, cpu: $0.cpu, memory: $0.memory, gpu: $0.gpu, gpuMemory: $0.gpuMemory)
+            run: entry.run, at: now, cpu: $0.cpu, memory: $0.memory, gpu: $0.gpu, gpuMemory: $0.gpuMemory
+          ).plausible
         }
       })
   }

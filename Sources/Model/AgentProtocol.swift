@@ -15,6 +15,17 @@ public enum AgentProtocol {
   public static let heartbeatSeconds = Limits.leaseSeconds / 3
   /// Seconds a lease request may be held back at most; under the idle time-outs of proxies.
   public static let waitSecondsMax: Double = 50
+  /// Characters of a message at most: what a target says in its own words is cut to so many before it is sent.
+  public static let messageMax = 10_000
+
+  /// A message as long as it may be.
+  public static func message(_ text: String) -> String {
+    // As many bytes as characters at most: nothing has to be counted.
+    if text.utf8.count <= messageMax { return text }
+    let scalars = text.unicodeScalars
+    guard scalars.count > messageMax else { return text }
+    return String(String.UnicodeScalarView(scalars.prefix(messageMax - 3))) + "..."
+  }
 }
 
 /// An agent introduces itself. The same `name` and `entity` again is the same agent come back.
@@ -232,6 +243,21 @@ public struct Sample: Sendable, Hashable, Codable {
   enum CodingKeys: String, CodingKey {
     case run, at, cpu, memory, gpu
     case gpuMemory = "gpu_memory"
+  }
+
+  /// What may be said of each; the rest is a mistake of who measured.
+  public static let cpuRange = 0...1e6
+  public static let gpuRange = 0.0...1.0
+  /// Every number of bytes that JSON can say.
+  public static let bytesRange: ClosedRange<Int64> = 0...(1 << 53)
+
+  /// Only what can be true: a plugin may measure wrongly, and the report of everything else must not be refused for it.
+  public var plausible: Sample {
+    Sample(
+      run: run, at: at, cpu: cpu.flatMap { Sample.cpuRange.contains($0) ? $0 : nil },
+      memory: memory.flatMap { Sample.bytesRange.contains($0) ? $0 : nil },
+      gpu: gpu.flatMap { Sample.gpuRange.contains($0) ? $0 : nil },
+      gpuMemory: gpuMemory.flatMap { Sample.bytesRange.contains($0) ? $0 : nil })
   }
 
   public init(

@@ -32,6 +32,11 @@ actor FakeServer: ServerConnection {
   private(set) var isDown = false
   /// Reports are taken, but their answers are lost, so many times.
   private var lostAnswers = 0
+  /// Reports that it cannot read.
+  private var isUnreadable: @Sendable (AgentReport) -> Bool = { _ in false }
+  private(set) var unread = 0
+  /// Requests for work are ended before their time, as where a second agent comes under the same name.
+  private var cuts = false
   private var refusal: ConnectionFailure?
   private var watchers: [UInt64: CheckedContinuation<Void, Never>] = [:]
   private var nextWatcher: UInt64 = 0
@@ -103,6 +108,8 @@ actor FakeServer: ServerConnection {
   }
 
   func loseAnswers(_ count: Int) { lostAnswers = count }
+  func cannotRead(_ reports: @escaping @Sendable (AgentReport) -> Bool) { isUnreadable = reports }
+  func cutRequests() { cuts = true }
   func refuse(_ failure: ConnectionFailure?) {
     refusal = failure
     changed()
@@ -189,6 +196,7 @@ actor FakeServer: ServerConnection {
         if !leases.isEmpty { changed() }
         return LeaseAnswer(leases: leases, stops: stops, drain: drains, seen: orders)
       }
+      if cuts { return LeaseAnswer(leases: [], stops: [], drain: false, seen: orders) }
       await change()
     }
   }
@@ -196,6 +204,11 @@ actor FakeServer: ServerConnection {
   func report(_ agent: String, _ report: AgentReport) async throws(ConnectionFailure) -> AgentReceipt {
     try reach()
     guard isKnown else { throw .unknownAgent }
+    if isUnreadable(report) {
+      unread += 1
+      changed()
+      throw .invalid("a number is out of its range", [])
+    }
     reports.append(report)
     samples += report.samples
     agentDrains = report.draining

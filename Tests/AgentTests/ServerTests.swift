@@ -81,6 +81,55 @@ import Testing
     #expect(await site.server.runs["aaaaaaaa"]?.attempt == 1)
   }
 
+  @Test func whatTheServerCannotReadCostsNoLease() async throws {
+    await site.server.cannotRead { !$0.samples.isEmpty }
+    try await site.living(site.agent()) {
+      try await site.submit("sleep 1000")
+      await site.server.until { $0.unread > 1 }
+      let before = await site.server.reports.count
+      await site.server.until { server in
+        server.reports.dropFirst(before).contains { $0.holding.map(\.run) == ["aaaaaaaa"] }
+      }
+      try await site.server.stop("aaaaaaaa")
+      #expect(try await site.server.settled("aaaaaaaa").state == .stopped)
+    }
+    #expect(!site.events("report_refused").isEmpty)
+  }
+
+  @Test func anEndThatTheServerCannotReadGetsThroughWithoutItsWords() async throws {
+    await site.server.cannotRead { $0.updates.contains { $0.ending?.exitCode == 7 } }
+    try await site.living(site.agent()) {
+      for (id, code) in [("aaaaaaaa", 7), ("bbbbbbbb", 3)] {
+        try await site.submit("while [ ! -e \(site.root)/gate ]; do sleep 0.02; done; exit \(code)", id: id)
+      }
+      await site.server.until { $0.runs.values.allSatisfy { $0.state == .running } }
+      try Disk.write("\(site.root)/gate", [])
+      let odd = try await site.server.settled("aaaaaaaa")
+      #expect(odd.state == .failed && odd.reason == .exit && odd.exitCode == nil)
+      #expect(odd.message?.contains("a number is out of its range") == true, "\(odd.message ?? "")")
+      #expect(try await site.server.settled("bbbbbbbb").exitCode == 3)
+      try await site.cleared("aaaaaaaa-1")
+    }
+    #expect(await site.server.unread == 2, "once with the others, once alone")
+  }
+
+  @Test func aMessageIsAsLongAsTheServerTakesIt() async throws {
+    let driver = FakeDriver(target: "process")
+    driver.set { $0.first = Observation(.failed, exitCode: 1, message: String(repeating: "é", count: 20_000)) }
+    try await site.living(site.agent(drivers: [driver])) {
+      let message = try await site.run("true").message ?? ""
+      #expect(message.unicodeScalars.count == AgentProtocol.messageMax && message.hasSuffix("é..."))
+    }
+  }
+
+  @Test func requestsThatAreCutShortAreNotMadeWithoutEnd() async throws {
+    await site.server.cutRequests()
+    try await site.living(site.agent()) {
+      while site.events("pushed_out").isEmpty { try await site.clock.sleep(0.1) }
+      #expect(await site.server.requests.count < 10)
+    }
+  }
+
   @Test func nothingIsStartedBeforeTheServerKnowsThatItStarts() async throws {
     let driver = FakeDriver(target: "process")
     let builder = FakeBuilder(prefix: "/usr")

@@ -31,7 +31,8 @@ extension Schemas {
           ]), 0...100)),
     ]),
     "Probe": .object([
-      S.field("health", .choice(["healthy", "unhealthy", "undetected"])), S.field("detail", .text(.free(10_000))),
+      S.field("health", .choice(["healthy", "unhealthy", "undetected"])),
+      S.field("detail", .text(.free(AgentProtocol.messageMax))),
       S.field("attributes", .map(.any, max: 1_000)), S.field("lacks", .list(.text(.line(64)), 0...100)),
     ]),
     "Holding": .object([
@@ -87,13 +88,13 @@ extension Schemas {
     ]),
     "RunUpdate": .object([
       S.field("holding", .named("Holding")), S.maybe("state", .choice(["building", "starting", "running"])),
-      S.maybe("ending", .named("Ending")), S.maybe("message", .text(.free(10_000))),
+      S.maybe("ending", .named("Ending")), S.maybe("message", .text(.free(AgentProtocol.messageMax))),
       S.field("at", .number(), "Seconds since 1970."),
     ]),
     "Ending": .object([
       S.field("state", .choice(["succeeded", "failed", "stopped", "lost"])), S.field("reason", .choice(Reason.self)),
       S.maybe("exit_code", .integer(-1_000_000...1_000_000)), S.maybe("signal", .integer(0...1_000)),
-      S.maybe("message", .text(.free(10_000))),
+      S.maybe("message", .text(.free(AgentProtocol.messageMax))),
     ]),
     "AgentReceipt": .object([
       S.field(

@@ -93,8 +93,9 @@ enum Schemas {
     ]),
     "Sample": .object([
       S.field("run", .runID), S.field("at", .number(), "Seconds since 1970."),
-      S.maybe("cpu", .number(0...1e6), "Cores in use."), S.maybe("memory", .integer(), "Bytes."),
-      S.maybe("gpu", .number(0...1)), S.maybe("gpu_memory", .integer(), "Bytes."),
+      S.maybe("cpu", .number(Sample.cpuRange), "Cores in use."),
+      S.maybe("memory", .integer(Sample.bytesRange), "Bytes."),
+      S.maybe("gpu", .number(Sample.gpuRange)), S.maybe("gpu_memory", .integer(Sample.bytesRange), "Bytes."),
     ]),
   ]
 
