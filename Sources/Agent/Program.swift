@@ -46,15 +46,16 @@ enum Program {
     ]
     if let job = lease.spec.job { environment["LUNAPORT_JOB"] = job.reference }
     let config = lease.spec.overrides.runConfig ?? [:]
-    if let configFile {
-      environment["LUNAPORT_CONFIG"] = configFile
-    } else {
-      environment["LUNAPORT_CONFIG_JSON"] = Value.object(config).json()
-    }
     for key in config.keys.sorted() {
       guard let value = config[key], let text = scalar(value), text.utf8.count <= variableBytesMax else { continue }
       guard !text.utf8.contains(0) else { continue }
       environment["LUNAPORT_CONFIG_\(variableName(key))"] = text
+    }
+    // After the values: one of them may be called `json`, and the whole must not be lost for it.
+    if let configFile {
+      environment["LUNAPORT_CONFIG"] = configFile
+    } else {
+      environment["LUNAPORT_CONFIG_JSON"] = Value.object(config).json()
     }
     return environment
   }

@@ -46,7 +46,8 @@ public struct FileSecrets: Secrets {
       guard var text = Disk.text(path) else {
         throw SecretFailure("the file of secret `\(name)` cannot be read", hint: "let the agent's user read \(path)")
       }
-      if text.hasSuffix("\n") { text.removeLast() }
+      // To Swift the end of a line as Windows writes it is one character, and not one that ends with the other.
+      if text.last == "\n" || text.last == "\r\n" { text.removeLast() }
       return Secret(name: name, text: text)
     }
     if let text = variable("LUNAPORT_SECRET_\(name)") { return Secret(name: name, text: text) }

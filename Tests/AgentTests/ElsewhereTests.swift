@@ -13,12 +13,12 @@ import Testing
   @Test func aProgramThatDoesNotSeeTheAgentsDiskGetsItsConfigInAVariable() async throws {
     let driver = FakeDriver(target: "process", provides: [.imageSource])
     let builder = FakeBuilder(prefix: "/nowhere")
-    try await site.submit("true") { $0.overrides.runConfig = ["rate": 0.5, "layers": [1, 2]] }
+    try await site.submit("true") { $0.overrides.runConfig = ["rate": 0.5, "layers": [1, 2], "json": "x"] }
     _ = try await site.living(site.agent(drivers: [driver], builders: [builder])) {
       try await site.server.settled("aaaaaaaa")
     }
     let request = try #require(driver.state.withLock { $0.requests.first })
-    #expect(request.environment["LUNAPORT_CONFIG_JSON"] == #"{"layers":[1,2],"rate":0.5}"#)
+    #expect(request.environment["LUNAPORT_CONFIG_JSON"] == #"{"json":"x","layers":[1,2],"rate":0.5}"#)
     #expect(request.environment["LUNAPORT_CONFIG_RATE"] == "0.5")
     #expect(request.environment["LUNAPORT_CONFIG"] == nil)
     #expect(request.folder == nil)
