@@ -37,8 +37,16 @@ actor Sources {
     self.folder = folder
     self.connection = connection
     self.git = git
-    // Keys that a death in the middle of a fetch has left.
-    for name in Disk.names(in: folder) where name.hasSuffix(GitFetch.keySuffix) { unlink("\(folder)/\(name)") }
+    Sources.clear(folder)
+  }
+
+  /// Removes what a death in the middle of a fetch has left: keys, drafts, and what has no manifest, which comes last.
+  private static func clear(_ folder: String) {
+    let names = Set(Disk.names(in: folder))
+    for name in names where !name.hasSuffix(".json") {
+      let digest = name.hasSuffix(".notes") ? String(name.dropLast(".notes".count)) : name
+      if !names.contains("\(digest).json") { try? Disk.remove("\(folder)/\(name)") }
+    }
   }
 
   private func path(_ digest: String) -> String { "\(folder)/\(digest)" }
@@ -141,7 +149,9 @@ actor Sources {
     try Disk.remove(path(digest))
     do {
       let (manifest, notes) = try await git.fetch(source, to: draft)
-      if let problem = manifest.pathProblem { throw SourceFailure(message: "the repository is refused: \(problem)") }
+      if let problem = manifest.pathProblems.first {
+        throw SourceFailure(message: "the repository is refused: \(problem)")
+      }
       try Disk.write(self.notes(digest), Array(notes.joined(separator: "\n").utf8))
       try Disk.write(list, Array(JSONEncoder().encode(manifest)))
       let files = draft + (source.folder.map { "/" + $0 } ?? "")
@@ -165,7 +175,7 @@ actor Sources {
       try await download(digest, to: list)
       guard let bytes = Disk.read(list), let manifest = try? JSONDecoder().decode(Manifest.self, from: Data(bytes))
       else { throw SourceFailure(message: "the manifest \(digest) of the source cannot be read") }
-      if let problem = manifest.problem { throw SourceFailure(message: "the source is refused: \(problem)") }
+      if let problem = manifest.problems.first { throw SourceFailure(message: "the source is refused: \(problem)") }
       try await unpack(manifest, into: draft)
       guard rename(draft, path(digest)) == 0 else { throw SourceFailure(message: "cannot move \(draft) into place") }
       // The manifest comes last: where it is, all of the source is.

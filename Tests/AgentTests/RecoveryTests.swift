@@ -133,6 +133,18 @@ import Testing
     }
   }
 
+  @Test func whatACutOffFetchLeftIsCleared() async throws {
+    let sources = "\(site.data)/agent/sources"
+    try Disk.makeFolder("\(sources)/cut.new/deep")
+    try Disk.makeFolder("\(sources)/moved")
+    for name in ["cut.new/deep/file", "cut.new.key", "cut.list", "cut.notes", "kept.json", "kept.notes"] {
+      try Disk.write("\(sources)/\(name)", [123, 125])
+    }
+    try Disk.makeFolder("\(sources)/kept")
+    try await site.living(site.agent()) { await site.server.until { !$0.hellos.isEmpty } }
+    #expect(Disk.names(in: sources) == ["kept", "kept.json", "kept.notes"])
+  }
+
   @Test func aTornJournalCostsOnlyItsTornLine() async throws {
     let path = "\(site.root)/journal"
     let journal = try Journal(path) { _ in }

@@ -142,29 +142,6 @@ struct JobAPITests {
     }
   }
 
-  @Test(
-    arguments: [
-      ("../up.py", nil), ("/abs.py", nil), ("a//b", nil), ("./a", nil), ("", nil), ("a/../../b", nil),
-      ("link", "../../etc/passwd"), ("link", "/etc/passwd"), ("d/link", "../../x"), ("link", ""),
-    ] as [(String, String?)]) func aManifestThatLeavesItsFolderIsRefused(path: String, link: String?)
-  {
-    let file = Manifest.File(
-      path: path, sha256: String(repeating: "0", count: 64), size: 0, executable: false, link: link)
-    #expect(!Manifest(files: [file]).problems.isEmpty)
-  }
-
-  @Test func anOrdinaryManifestIsFine() {
-    func file(_ path: String, link: String? = nil) -> Manifest.File {
-      .init(path: path, sha256: String(repeating: "0", count: 64), size: 0, executable: false, link: link)
-    }
-    #expect(
-      Manifest(files: [file("a.py"), file("d/b.py"), file("d/c", link: "../a.py"), file("e", link: "d")]).problems == []
-    )
-    #expect(!Manifest(files: [file("a"), file("a/b")]).problems.isEmpty)
-    #expect(!Manifest(files: [file("a", link: "d"), file("a/b")]).problems.isEmpty)
-    #expect(!Manifest(files: [file("a"), file("a")]).problems.isEmpty)
-  }
-
   @Test func contentIsStoredUnderItsHashAndNoOther() async throws {
     try await TestAPI.with { (api) async throws -> Void in
       let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }

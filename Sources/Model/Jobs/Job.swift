@@ -157,30 +157,3 @@ public struct JobReference: Sendable, Hashable {
     return number
   }
 }
-
-/// A folder's snapshot: what is in it, by content. The manifest's own bytes are `Value.json()` of it, so the same
-/// folder always gives the same digest.
-public struct Manifest: Sendable, Hashable, Codable {
-  public struct File: Sendable, Hashable, Codable {
-    /// Relative path with `/`, never absolute, never with `..`.
-    public var path: String
-    public var sha256: String
-    public var size: Int64
-    /// The owner may execute it.
-    public var executable: Bool
-    /// What a symbolic link points to, inside the folder; such an entry has no content.
-    public var link: String?
-
-    public init(path: String, sha256: String, size: Int64, executable: Bool, link: String? = nil) {
-      self.path = path
-      self.sha256 = sha256
-      self.size = size
-      self.executable = executable
-      self.link = link
-    }
-  }
-  /// Sorted by path.
-  public var files: [File]
-
-  public init(files: [File]) { self.files = files.sorted { $0.path < $1.path } }
-}

@@ -95,7 +95,7 @@ extension Service {
     guard let manifest = try await manifest(digest) else {
       throw missing([Diagnostic("J0002", "the manifest \(hex) was not uploaded")])
     }
-    var problems = manifest.problems
+    var problems = manifest.problems.map { Diagnostic("J0005", $0) }
     if let path = source.requirements, !manifest.files.contains(where: { $0.path == path }) {
       problems.append(Diagnostic("J0003", "the manifest has no file `\(path)`, which is said to hold the requirements"))
     }
@@ -134,51 +134,5 @@ extension Service {
       throw ServiceError.invalid([Diagnostic("J0004", "the blob \(digest) is no manifest")])
     }
     return manifest
-  }
-}
-
-extension Manifest {
-  /// What would let an unpacked manifest reach out of its folder, or not be unpacked at all.
-  var problems: [Diagnostic] {
-    var problems: [Diagnostic] = []
-    func report(_ message: String) { problems.append(Diagnostic("J0005", message)) }
-    var entries: Set<String> = []
-    for file in files {
-      if let fact = Manifest.fact(about: file.path) { report("the path `\(file.path)` \(fact)") }
-      if !entries.insert(file.path).inserted { report("the path `\(file.path)` stands twice") }
-      if file.size < 0 { report("`\(file.path)` has \(file.size) bytes") }
-      if let link = file.link {
-        if Manifest.leaves(link, from: file.path) { report("the link `\(file.path)` leads out of the folder") }
-      } else if Digest(hex: file.sha256) == nil {
-        report("`\(file.path)` has no SHA-256")
-      }
-    }
-    for file in files {
-      var path = file.path[...]
-      while let slash = path.lastIndex(of: "/") {
-        path = path[..<slash]
-        if entries.contains(String(path)) { report("`\(path)` is a file, and `\(file.path)` lies in it") }
-      }
-    }
-    return problems
-  }
-
-  private static func fact(about path: String) -> String? {
-    if path.isEmpty { return "is empty" }
-    if path.utf8.contains(0) { return "holds a NUL" }
-    if path.hasPrefix("/") { return "is absolute" }
-    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-    if parts.contains("..") || parts.contains(".") || parts.contains("") { return "is not a plain relative path" }
-    return nil
-  }
-
-  private static func leaves(_ link: String, from path: String) -> Bool {
-    if link.isEmpty || link.hasPrefix("/") || link.utf8.contains(0) { return true }
-    var depth = path.split(separator: "/").count - 1
-    for part in link.split(separator: "/") where part != "." {
-      depth += part == ".." ? -1 : 1
-      if depth < 0 { return true }
-    }
-    return false
   }
 }
