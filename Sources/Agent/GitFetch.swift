@@ -14,7 +14,7 @@ struct GitFetch: Sendable {
   private let mark: String?
 
   /// Of the file with a private key, beside the folder that is fetched into.
-  static let keySuffix = ".key"
+  private static let keySuffix = ".key"
 
   /// The user name that hosts take where only the token counts.
   private static let tokenUser = "x-access-token"
@@ -44,7 +44,7 @@ struct GitFetch: Sendable {
       guard !Disk.isLink(folder), Disk.isFolder(folder) else {
         throw SourceFailure(message: "the commit has no folder `\(source.folder ?? "")`")
       }
-      return (Manifest(folder: folder), notes)
+      return (try Manifest(folder: folder), notes)
     } catch let failure as GitFailure {
       var hint = failure.hint
       if failure.code == .unknownHost {
@@ -89,19 +89,22 @@ extension SourceProblem {
 
 extension Manifest {
   /// What lies in a folder, without hashes: for what was fetched by its own.
-  init(folder: String) {
+  init(folder: String) throws(SourceFailure) {
     var files: [File] = []
-    Manifest.walk(folder, "", &files)
+    try Manifest.walk(folder, "", &files)
     self.init(files: files)
   }
 
-  private static func walk(_ folder: String, _ below: String, _ files: inout [File]) {
+  private static func walk(_ folder: String, _ below: String, _ files: inout [File]) throws(SourceFailure) {
     for name in Disk.names(in: folder) where files.count <= Manifest.entriesMax {
       let path = "\(folder)/\(name)"
       var status = stat()
-      guard lstat(path, &status) == 0 else { continue }
+      guard lstat(path, &status) == 0 else {
+        // A run without one of its files would fail in words that lead nowhere, or not at all.
+        throw SourceFailure(message: "the commit has a file whose name is not UTF-8: `\(below)\(name)`")
+      }
       switch status.st_mode & S_IFMT {
-      case S_IFDIR: walk(path, "\(below)\(name)/", &files)
+      case S_IFDIR: try walk(path, "\(below)\(name)/", &files)
       case S_IFLNK:
         files.append(File(path: below + name, sha256: "", size: 0, executable: false, link: Disk.link(path) ?? ""))
       case S_IFREG:

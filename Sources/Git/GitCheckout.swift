@@ -97,15 +97,20 @@ public struct GitCheckout: Sendable {
   }
 
   private func usesLargeFiles(_ folder: String) -> Bool {
-    Disk.text("\(folder)/.gitattributes", limit: 1 << 16)?.contains("filter=lfs") == true
+    GitCheckout.ownText("\(folder)/.gitattributes", limit: 1 << 16)?.contains("filter=lfs") == true
+  }
+
+  /// Text of a file of the repository. A link that is there in its stead could lead to anything on this machine, such as
+  /// a pipe that nobody writes to.
+  private static func ownText(_ path: String, limit: Int) -> String? {
+    Disk.isLink(path) || Disk.fileSize(path) == nil ? nil : Disk.text(path, limit: limit)
   }
 
   /// Takes away the repository's own data, of submodules too.
   private func clear(_ folder: String) throws(GitFailure) {
-    let modules = Disk.text("\(folder)/.gitmodules", limit: 1 << 20)
     do throws(ProcessFailure) {
       try Disk.remove("\(folder)/.git")
-      if modules != nil { try clearParts(folder) }
+      if Disk.fileSize("\(folder)/.gitmodules") != nil { try clearParts(folder) }
     } catch { throw GitFailure(error) }
   }
 

@@ -82,6 +82,39 @@ import Testing
     }
   }
 
+  @Test func aFileWhoseNameIsNoTextIsNotLeftOut() async throws {
+    let site = try Site()
+    let host = try await GitHost()
+    defer { host.close() }
+    let script = "printf data > $(printf 'caf\\351')"
+    #expect(try await Command(["/bin/sh", "-c", script], folder: host.path("work")).run().succeeded)
+    let commit = try host.commit(["run.sh": "#!/bin/sh\n"])
+    try host.publish()
+    try await site.living(site.agent()) {
+      await site.server.submit("aaaaaaaa", spec(GitSource(url: host.url + "/open.git", commit: commit)))
+      let run = try await site.server.settled("aaaaaaaa")
+      #expect(run.state == .failed)
+      #expect(run.message?.contains("not UTF-8") == true, "\(run.message ?? "")")
+    }
+    #expect(Disk.names(in: "\(site.data)/agent/sources").isEmpty, "nothing of it stays")
+  }
+
+  @Test func aLinkInPlaceOfGitsOwnFilesIsNotFollowed() async throws {
+    let site = try Site()
+    let host = try await GitHost()
+    defer { host.close() }
+    // To who reads from it, a pipe without a writer says nothing for ever.
+    #expect(mkfifo("\(site.root)/pipe", 0o600) == 0)
+    try host.git("symlink", ".gitattributes", "\(site.root)/pipe")
+    let commit = try host.commit(["run.sh": "#!/bin/sh\n"])
+    try host.publish()
+    try await site.living(site.agent()) {
+      await site.server.submit("aaaaaaaa", spec(GitSource(url: host.url + "/open.git", commit: commit)))
+      let run = try await site.server.settled("aaaaaaaa")
+      #expect(run.state == .failed)
+    }
+  }
+
   @Test func aRepositoryWhoseLinksLeadOutIsRefused() async throws {
     let site = try Site()
     let host = try await GitHost()
