@@ -33,8 +33,57 @@ import Testing
       #expect(try Value(json: byHand).objectValue?.count == Mirror(reflecting: value).children.count, "\(T.self)")
     }
     #expect(try JSONDecoder().decode(T.self, from: Data(byHand)) == value, "read by Codable")
+    let byCodable = [UInt8](try JSONEncoder().encode(value))
+    #expect(try shape(Value(json: byHand)) == shape(Value(json: byCodable)), "every member, however deep")
     #expect(try JSON.decode(T.self, [UInt8](try JSONEncoder().encode(value))) == value, "written by Codable")
     #expect(try JSON.decode(T.self, byHand) == value)
+  }
+
+  /// A document with its texts and numbers left out, for one may be written in several ways.
+  private func shape(_ value: Value) -> Value {
+    switch value {
+    case .object(let fields): .object(fields.mapValues(shape))
+    case .array(let items): .array(items.map(shape))
+    case .null: .null
+    default: .bool(true)
+    }
+  }
+
+  /// Members of a value, however deep, that have nothing.
+  private func blanks(_ value: Any, _ path: String) -> [String] {
+    if value is Value || value is Inputs { return [] }
+    let mirror = Mirror(reflecting: value)
+    if mirror.displayStyle == .optional, mirror.children.isEmpty { return [path] }
+    return mirror.children.flatMap { blanks($0.value, "\(path).\($0.label ?? "")") }
+  }
+
+  /// A member that is added to one of these types has to be filled here, and then must be in the JSON.
+  @Test func specs() throws {
+    let image = try ImageReference("registry.example:5000/team/app:v1@sha256:" + String(repeating: "a", count: 64))
+    let git = GitSource(
+      url: "https://h/x", commit: String(repeating: "0", count: 40), ref: "main", folder: "a/b", secret: "git-h",
+      user: "ann")
+    let source = Source(
+      kind: .git, manifest: "00ff", git: git, image: image, entryPoint: ["a.py", "--x"], python: "3.11",
+      requirements: "requirements.txt")
+    let inputs = try Inputs(schema: ["type": "object", "properties": ["lr": ["type": "number"]]])
+    let place = Place(file: "q.lua", line: 3, column: 5, length: 7)
+    let kinds: [Need.Kind] = [
+      .driver(target: "slurm"), .capability(.gpu, target: "slurm"), .builder(source: .git, target: "slurm"),
+    ]
+    let spec = RunSpec(
+      job: JobVersion(
+        entity: "e", project: "p", name: "j", version: 2, aliases: ["latest", "good"], source: source, inputs: inputs,
+        digest: "d", author: "ann", createdAt: 5.5),
+      source: source, overrides: Overrides(args: ["a"], runConfig: ["k": [1, "x"]], entryPoint: ["b"]),
+      target: "slurm", resource: ["a": [1.5]], needs: kinds.map { Need($0, why: "because", place: place) }, timeout: 60,
+      grace: 10, retriesLost: true, generation: 4)
+    #expect(blanks(spec, "spec") == [])
+    try holds(spec, isFull: true)
+    let retry = RetryPolicy(max: 3, on: Set(RetryPolicy.Cause.allCases), delay: 1.5, delayMax: 9)
+    #expect(try RetryPolicy(json: retry.json()) == retry)
+    #expect(try RetryPolicy(json: [UInt8](try JSONEncoder().encode(retry))) == retry)
+    #expect(try JSONDecoder().decode(RetryPolicy.self, from: Data(retry.json())) == retry)
   }
 
   @Test func leases() throws {
