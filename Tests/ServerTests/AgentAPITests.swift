@@ -264,6 +264,57 @@ struct AgentAPITests {
     }
   }
 
+  @Test func whoHasLeftATeamIsGivenNothingOfItAnyMore() async throws {
+    try await TestAPI.with([.test(entity: "team"), .test("open")]) { (api) async throws -> Void in
+      let robot = try await api.key("robot", .agent, entities: ["team", "default"])
+      try await api.job(entity: "team")
+      var hello = AgentHello.test(queues: ["q", "default/open"])
+      hello.entity = "team"
+      let agent = try await api.register(hello, as: robot)
+      let submission = Submission(job: "team/p/train", queue: "team/q")
+      let first = try await api.launch(submission)
+      let held = try #require(try await api.lease(agent.id, as: robot).leases.first)
+      #expect(held.run == first.id)
+      let second = try await api.launch(submission)
+      _ = try await api.key("robot", .agent, entities: ["default"])
+      let answer = try await api.lease(agent.id, room: 9, as: robot)
+      #expect(answer.leases == [])
+      #expect(answer.notes.count == 1 && answer.notes[0].contains("no member of entity `team` any more"))
+      // What it has it may bring to its end: it is known what became of it.
+      let receipt = try await api.report(agent.id, AgentReport(holding: [held.holding]), as: robot)
+      #expect(receipt.gone == [])
+      _ = try await api.key("robot", .agent, entities: ["team"])
+      #expect(try await api.lease(agent.id, as: robot).leases.map(\.run) == [second.id])
+    }
+  }
+
+  @Test func everyAgentAndQueueIsOnOneOfThePages() async throws {
+    // In the order of their names `a` comes before `a-b`, in that of what a page ends with after it.
+    let entities = ["a", "a-b", "a.c", "b"]
+    try await TestAPI.with(entities.flatMap { [Queue.test("x", entity: $0), .test("z", entity: $0)] }) {
+      (api) async throws -> Void in
+      for entity in entities {
+        var hello = AgentHello.test(queues: ["x"])
+        hello.entity = entity
+        _ = try await api.register(hello)
+      }
+      var names: [String] = []
+      for path in ["agents", "queues"] {
+        var cursor: String?
+        repeat {
+          let next = cursor.map { "&cursor=" + PercentCoding.encode($0) } ?? ""
+          let page = try await api.send(.get, "/api/v1/\(path)?limit=1\(next)")
+          names += (page.body["items"]?.arrayValue ?? []).compactMap { item in
+            item["entity"]?.stringValue.map { "\(path) \($0)/\(item["name"]?.stringValue ?? "")" }
+          }
+          cursor = page.body["next"]?.stringValue
+        } while cursor != nil && names.count < 20
+      }
+      let agents = entities.map { "agents \($0)/a" }
+      #expect(names.sorted() == (agents + entities.flatMap { ["queues \($0)/x", "queues \($0)/z"] }).sorted())
+    }
+  }
+
   @Test func anAgentThatIsGoneIsToldToRegisterAgain() async throws {
     try await TestAPI.with { (api) async throws -> Void in
       let lease = try await api.post("/api/v1/agents/abcd1234/lease", LeaseRequest(room: 1, wait: 0, seen: 0))

@@ -32,6 +32,16 @@ struct Standing: Sendable {
     }
   }
 
+  /// Takes away what the agent's account may not be given any more: it may have left a team since the agent registered.
+  mutating func keep(onlyFor account: Account) {
+    for queue in queues where !account.isMember(of: queue.entity) {
+      notes.append(
+        "queue `\(queue.id.text)` gives this agent nothing: its account `\(account.name)` is no member of entity "
+          + "`\(queue.entity)` any more")
+    }
+    queues.removeAll { !account.isMember(of: $0.entity) }
+  }
+
   /// The queues as the store is asked for them.
   func leaseQueues(_ offer: Offer) -> [LeaseQueue] {
     queues.map { queue in

@@ -90,9 +90,8 @@ extension Service {
     let entity = isAll ? nil : try self.entity(entity, for: account)
     let views = try await store.agents(entity: entity)
       .filter { account.role != .agent || $0.agent.account == account.name }.map(view)
-    return Service.page(
-      views.sorted { ($0.entity, $0.name) < ($1.entity, $1.name) }, after: cursor, limit: limit
-    ) { "\($0.entity)/\($0.name)" }
+    let (items, next) = Service.page(of: views, after: cursor, limit: limit) { "\($0.entity)/\($0.name)" }
+    return PageView(items: items, next: next)
   }
 
   /// Takes an agent's news.

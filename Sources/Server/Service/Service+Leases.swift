@@ -18,7 +18,7 @@ extension Service {
     }
     defer { timer.cancel() }
     while true {
-      let look = try await Task { try await self.look(request, id, ticket) }.value
+      let look = try await Task { try await self.look(request, id, account, ticket) }.value
       if Task.isCancelled, !look.runs.isEmpty {
         // Nobody is there to hear of them.
         await giveBack(look.runs, of: id)
@@ -37,9 +37,12 @@ extension Service {
     var isNews: Bool
   }
 
-  private func look(_ request: LeaseRequest, _ id: String, _ ticket: LeaseDesk.Ticket) async throws -> Look {
+  private func look(
+    _ request: LeaseRequest, _ id: String, _ account: Account, _ ticket: LeaseDesk.Ticket
+  ) async throws -> Look {
     guard let agent = roster[id] else { throw ServiceError.noSuch("agent", id, hint: "register it again") }
-    let standing = Standing(agent, in: keeper.current)
+    var standing = Standing(agent, in: keeper.current)
+    standing.keep(onlyFor: account)
     desk.look(ticket, room: request.room, queues: standing.queues.map(\.id), reach: Reach(agent.offer))
     let orders = try await store.orders(for: id)
     let now = clock.now()

@@ -9,12 +9,9 @@ extension Service {
     if let entity, !account.isMember(of: entity) { throw ServiceError.noSuch("entity", entity) }
     let queues = keeper.current.queues.values
       .filter { account.isMember(of: $0.entity) && (entity == nil || $0.entity == entity) }
-      .sorted { $0.id < $1.id }
     // Only the queues of the page are counted and described.
-    let rest = cursor.map { cursor in queues.filter { $0.id.text > cursor } } ?? queues
-    let shown = Array(rest.prefix(limit))
-    let views = try await views(shown)
-    return PageView(items: views, next: rest.count > shown.count ? shown.last?.id.text : nil)
+    let (shown, next) = Service.page(of: queues, after: cursor, limit: limit, key: \.id.text)
+    return PageView(items: try await views(shown), next: next)
   }
 
   func queue(_ id: QueueID, viewedBy account: Account) async throws -> QueueView {

@@ -141,12 +141,14 @@ final class Service: Sendable {
     }
   }
 
-  /// A page of a list that is held in memory, in the order of `key`.
+  /// A page of a list that is held in memory, in the order of `key`, which is the cursor too: in any other order what lies
+  /// between the two would be left out.
   static func page<Item>(
-    _ items: [Item], after cursor: String?, limit: Int, key: (Item) -> String
-  ) -> PageView<Item> where Item: Sendable & Codable {
-    let rest = cursor.map { cursor in items.filter { key($0) > cursor } } ?? items
-    let shown = Array(rest.prefix(limit))
-    return PageView(items: shown, next: rest.count > shown.count ? shown.last.map(key) : nil)
+    of items: some Sequence<Item>, after cursor: String?, limit: Int, key: (Item) -> String
+  ) -> (items: [Item], next: String?) {
+    let rest = items.map { (item: $0, key: key($0)) }.filter { cursor == nil || $0.key > cursor ?? "" }
+      .sorted { $0.key < $1.key }
+    let shown = rest.prefix(limit)
+    return (shown.map(\.item), rest.count > shown.count ? shown.last?.key : nil)
   }
 }
