@@ -29,6 +29,30 @@ struct OperationTests {
     }
   }
 
+  /// A laptop that is closed for an hour, with the server and its agent on it.
+  @Test func noRunIsTakenForLostBecauseTheServerItselfSlept() async throws {
+    let clock = ManualClock()
+    let awake = Mutex(0.0)
+    let serverClock = ServerClock(
+      now: clock.serverClock.now, sleep: clock.serverClock.sleep, awake: { awake.withLock { $0 } })
+    try await TestAPI.with(clock: serverClock) { (api) async throws -> Void in
+      try await api.job()
+      let agent = try await api.register()
+      let run = try await api.launch()
+      let lease = try #require(try await api.lease(agent.id).leases.first)
+      let news = [RunState.starting, .running].map { RunUpdate(lease.holding, state: $0, at: clock.now) }
+      _ = try await api.report(agent.id, AgentReport(holding: [], updates: news))
+      try await api.eventually("the sweeper sleeps") { clock.next.map { $0 <= clock.now + 30 } ?? false }
+      clock.advance(by: 3_600)
+      try await api.eventually("the sweeper has looked") { clock.next.map { $0 > clock.now } ?? false }
+      #expect(try await api.run(run.id).state == .running)
+      // Whoever says nothing then is lost, as after a start.
+      awake.withLock { $0 += Limits.leaseSeconds + 1 }
+      clock.advance(by: Limits.leaseSeconds + 1)
+      try await api.eventually("the run is lost") { try await api.run(run.id).state == .crashed }
+    }
+  }
+
   @Test func aDelayedRetryWakesAnAgentWhenItIsDue() async throws {
     let clock = ManualClock()
     let queue = Queue.test(retry: RetryPolicy(max: 1, on: [.failed], delay: 20))

@@ -9,13 +9,17 @@ actor LapseSweeper {
   private static let patience: Double = 1
   /// Seconds between two looks at least: a burst of events is looked at once.
   private static let pace: Double = 0.05
+  /// Seconds by which the wall clock may get ahead of the machine's own before that is taken for time in which no agent
+  /// could be heard: the machine slept, or somebody set the clock.
+  private static let awaySeconds: Double = 5
 
   private let store: any Store
   private let clock: ServerClock
   private let report: @Sendable (any Error) -> Void
   /// When it looks next; nil where nothing is due ever.
   private var due: Double?
-  private var looked: Double = -.infinity
+  /// When that was decided, by both clocks.
+  private var asked: (now: Double, awake: Double)
   private var sleep: Task<Void, Never>?
   private var isStopped = false
 
@@ -23,6 +27,7 @@ actor LapseSweeper {
     self.store = store
     self.clock = clock
     self.report = report
+    asked = (clock.now(), clock.awake())
   }
 
   func start() { look(by: clock.now()) }
@@ -31,6 +36,7 @@ actor LapseSweeper {
   func look(by time: Double) {
     guard !isStopped, time < due ?? .infinity else { return }
     due = time
+    asked = (clock.now(), clock.awake())
     sleep?.cancel()
     sleep = Task { [clock] in
       do { try await clock.sleep(time) } catch { return }
@@ -47,8 +53,10 @@ actor LapseSweeper {
     guard !isStopped else { return }
     due = nil
     let now = clock.now()
-    looked = now
+    let away = (now - asked.now) - (clock.awake() - asked.awake)
     do {
+      // As after a start: whoever was not heard because we slept is given the time to speak.
+      if away > Self.awaySeconds { try await store.extendLeases(to: now + Limits.leaseSeconds) }
       let lapse = try await store.lapse(now: now)
       if let next = lapse.next { look(by: max(next, now + Self.pace)) }
     } catch {
