@@ -1,15 +1,16 @@
 import Client
 import HTTP
 import Model
+import Synchronization
 import Testing
 
 @testable import Server
 
 struct EventAPITests {
   /// Opens a stream of events, which is watched when this returns.
-  private func watch(
+  private func open(
     _ api: TestAPI, _ query: String = "", after id: String? = nil, as key: String? = nil
-  ) async throws -> HTTPStream.Events.Iterator {
+  ) async throws -> HTTPStream {
     let before = api.service.feed.watchers
     var request = HTTPClient.Request(
       .get, "\(api.url)/api/v1/events\(query)", headers: ["Authorization": "Bearer \(key ?? api.admin)"])
@@ -19,7 +20,13 @@ struct EventAPITests {
     #expect(stream.status == 200)
     #expect(stream.headers["Content-Type"] == "text/event-stream")
     try await api.eventually("the stream is watched") { api.service.feed.watchers > before }
-    return stream.events.makeAsyncIterator()
+    return stream
+  }
+
+  private func watch(
+    _ api: TestAPI, _ query: String = "", after id: String? = nil, as key: String? = nil
+  ) async throws -> HTTPStream.Events.Iterator {
+    try await open(api, query, after: id, as: key).events.makeAsyncIterator()
   }
 
   /// Events up to the one that fits.
@@ -51,6 +58,31 @@ struct EventAPITests {
         seen.allSatisfy { $0.event != "run" || JSONSchema.named("Run").fits((try? Value(json: $0.data)) ?? .null) })
       #expect(seen.last.map { $0.data.contains(run.id) } ?? false)
       #expect(Set(seen.compactMap(\.id)).count == seen.count)
+    }
+  }
+
+  @Test func aStreamEndsWithTheKeyOfWhoReadsIt() async throws {
+    let clock = ManualClock()
+    try await TestAPI.with(clock: clock.serverClock) { (api) async throws -> Void in
+      let answer = try await api.post("/api/v1/keys", KeyRequest(account: "ann"))
+      let key = try answer.decode(KeyView.self)
+      let stream = try await open(api, as: key.key)
+      var others = try await watch(api, as: try await api.key("bob"))
+      clock.advance(by: 31)
+      #expect(try await api.send(.delete, "/api/v1/keys/\(key.id)").status == 204)
+      let isOver = Mutex(false)
+      Task {
+        defer { isOver.withLock { $0 = true } }
+        for try await _ in stream.events {}
+      }
+      // Asked again and again: each look is a sleep of the clock.
+      try await api.eventually("the stream is cut") {
+        clock.advance(by: 31)
+        return isOver.withLock { $0 }
+      }
+      try await api.job()
+      _ = try await api.launch()
+      #expect(try await read(&others) { state($0) != nil }.last?.event == "run")
     }
   }
 

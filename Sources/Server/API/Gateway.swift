@@ -11,9 +11,6 @@ struct Gateway: Sendable {
 
   init(_ service: Service) { self.service = service }
 
-  /// How long an upload may take; a model over a slow line.
-  private static let uploadPatience = Duration.seconds(6 * 3_600)
-
   /// Everything that the server answers.
   func httpService() -> HTTPService {
     var table = HTTPRoutes()
@@ -57,10 +54,12 @@ struct Gateway: Sendable {
 
   func answer(_ request: HTTPRequest, _ route: Route) async -> HTTPResponse {
     var response: HTTPResponse
+    var caller: Account?
     do {
       // A task that waits keeps what memory it ever needed: what comes before the wait is done in another one.
       let call =
         route.waits ? try await Task { try await admit(request, route) }.value : try await admit(request, route)
+      caller = call.account
       response =
         route.waits
         ? try await request.whileWaiting { try await route.handler(service, call) }
@@ -69,9 +68,10 @@ struct Gateway: Sendable {
       response = refusal(error, request)
     }
     if case .stream(let write) = response.body {
+      let account = caller
       response.body = .stream { writer in
         do {
-          try await write(writer)
+          try await whileAdmitted(account, by: request) { try await write(writer) }
         } catch {
           let isExpected = error is HTTPStreamClosed || error is CancellationError
           if !isExpected { service.log("\(request.method) \(request.path) was cut short: \(error)") }
@@ -94,6 +94,32 @@ struct Gateway: Sendable {
         hint: "use a key of \(Gateway.roles(route.access))")
     }
     return try Call(request, of: route, by: account)
+  }
+
+  /// Seconds between looks whether the reader of a stream may still read it.
+  private static let admissionSeconds: Double = 30
+
+  /// Goes on for as long as the key of a request is good and its account may do what it might then: a stream has no end
+  /// of its own, and a key is revoked at once and for ever.
+  private func whileAdmitted(
+    _ account: Account?, by request: HTTPRequest, _ work: @escaping @Sendable () async throws -> Void
+  ) async throws {
+    guard let account, case .key(let key) = Credentials(request.headers) else { return try await work() }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      defer { group.cancelAll() }
+      group.addTask { try await work() }
+      group.addTask { [service] in
+        while true {
+          try await service.clock.sleep(service.clock.now() + Gateway.admissionSeconds)
+          do {
+            guard try await service.authenticate(key) == account else { throw CancellationError() }
+          } catch is StoreError {
+            // Of keys it says nothing that the store cannot be asked now.
+          }
+        }
+      }
+      try await group.next()
+    }
   }
 
   private static func roles(_ access: Access) -> String {
