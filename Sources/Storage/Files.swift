@@ -2,14 +2,17 @@ import Glibc
 
 /// The few calls on files that more than one part of the store makes.
 enum Files {
-  /// Makes a folder and those above it; those that are there are left as they are.
+  /// Makes a folder and those above it; those that are there are left as they are. Their names are on disk afterwards: what
+  /// is put into a folder that a power cut takes away goes with it.
   static func makeFolder(_ path: String) throws(StoreError) {
-    if mkdir(path, 0o700) == 0 || errno == EEXIST { return }
+    if mkdir(path, 0o700) == 0 { return try sync(folder(of: path)) }
+    if errno == EEXIST { return }
     guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
       throw StoreError(errno: errno, "create `\(path)`")
     }
     try makeFolder(String(path[..<slash]))
     guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw StoreError(errno: errno, "create `\(path)`") }
+    try sync(folder(of: path))
   }
 
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }

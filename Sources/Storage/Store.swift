@@ -49,6 +49,9 @@ public enum StoreLimits {
   public static let keyUseSeconds: Double = 60
   /// Runs that one call of `lapse` changes at most, so that a dead fleet does not hold every other writer up.
   public static let lapseBatchMax = 1_000
+  /// Bytes of specs after which one lease hands out no more runs: an answer larger than its reader takes would be lost,
+  /// its leases with it, again and again.
+  public static let leaseBytesMax = 16 << 20
   /// Samples one report may carry; more are dropped, oldest first.
   public static let reportSamplesMax = 10_000
 }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Model
 import Storage
 import Testing
@@ -19,6 +20,8 @@ import Testing
       try await refuses(.exists) { try await store.backUp(to: path) }
       try await refuses(.io) { try await store.backUp(to: "\(place.path)/nowhere/copy") }
       #expect(try FileManager.default.contentsOfDirectory(atPath: place.path) == ["lunaport.sqlite"])
+      var status = stat()
+      #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600, "everybody's configs are in it")
       let copy = try SQLiteStore(folder: place.path)
       #expect(try await copy.check().isEmpty)
       for run in runs { #expect(try await copy.run(run.id) == run) }

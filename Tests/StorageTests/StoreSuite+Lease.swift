@@ -18,6 +18,19 @@ extension StoreSuite {
     }
   }
 
+  /// An answer that its reader cannot take would be lost, and the leases with it.
+  @Test func oneLeaseHandsOutNoMoreThanItsReaderTakes() async throws {
+    let store = try SQLiteStore()
+    try await store.join("a1")
+    var large = newRun()
+    large.run.spec.overrides.args = [String(repeating: "x", count: StoreLimits.leaseBytesMax / 4)]
+    let ids = try await store.enqueue(large, large, large, large, large, large, newRun()).map(\.id)
+    let first = try await store.lease("a1", cpu, room: 9)
+    #expect(first.map(\.id) == Array(ids.prefix(4)))
+    #expect(try await store.lease("a1", cpu, room: 9).map(\.id) == Array(ids.dropFirst(4)))
+    await store.close()
+  }
+
   @Test(arguments: StoreKind.all)
   func aLeasedRunHasHolderAttemptEpochAndDeadline(kind: StoreKind) async throws {
     try await kind.with { store in

@@ -72,6 +72,8 @@ struct EncodedRun: Sendable {
     self.spec = spec
   }
 
+  var bytes: Int { spec.count }
+
   func decoded() throws(StoreError) -> Run {
     var run = run
     do { run.spec = try RunSpec(json: spec) } catch {

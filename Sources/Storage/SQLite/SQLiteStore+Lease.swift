@@ -26,7 +26,8 @@ extension Transaction {
     var epoch = try advance("epoch", by: chosen.count) - Int64(chosen.count)
     var leased: [EncodedRun] = []
     leased.reserveCapacity(chosen.count)
-    for seq in chosen {
+    var bytes = 0
+    for seq in chosen where bytes < StoreLimits.leaseBytesMax {
       guard var row = try db.run(seq: seq) else {
         throw StoreError(.corrupt, "an index of the database has a run that is not there (\(seq))")
       }
@@ -34,7 +35,9 @@ extension Transaction {
       epoch += 1
       do { try row.run.lease(to: agent, epoch: epoch, now: now) } catch { throw StoreError(error, run: old.id) }
       try save(row, was: old, at: now)
-      leased.append(try db.whole(row))
+      let run = try db.whole(row)
+      bytes += run.bytes
+      leased.append(run)
     }
     return leased
   }

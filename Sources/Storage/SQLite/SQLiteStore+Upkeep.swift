@@ -32,6 +32,8 @@ extension SQLiteStore {
     // Written beside its place and then named, so that a file of that name is always a whole backup.
     let partial = "\(path).partial"
     unlink(partial)
+    // SQLite would make it readable to all; it has everyone's configs in it. Into an empty file it writes as into none.
+    try Files.write([], to: partial)
     do throws(StoreError) {
       try await aside { (db) throws(StoreError) in
         try db.execute("VACUUM INTO ?", .text(partial))
