@@ -87,11 +87,6 @@ public struct HTTPRequest: Sendable {
     if case .bytes(let bytes) = body { bytes } else { [] }
   }
 
-  /// The value of the first query item of that name.
-  public func queryValue(_ name: String) -> String? {
-    query.first { $0.name == name }?.value
-  }
-
   /// Runs a wait that the server may cut short: a long-poll. When the server shuts down or the client goes away, the
   /// task of the handler is cancelled, so `wait` must end on cancellation; the handler then answers that there is
   /// nothing, and the client gets that answer as a clean end. Outside of such a wait a shutdown leaves a handler its

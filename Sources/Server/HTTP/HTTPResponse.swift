@@ -54,15 +54,6 @@ public struct HTTPResponse: Sendable {
     HTTPResponse(headers: ["Content-Type": contentType], body: .stream(write))
   }
 
-  /// A body made of the chunks of a sequence.
-  public static func stream<Chunks: AsyncSequence & Sendable>(
-    contentType: String, of chunks: Chunks
-  ) -> HTTPResponse where Chunks.Element == [UInt8] {
-    stream(contentType: contentType) { writer in
-      for try await chunk in chunks { try await writer.write(chunk) }
-    }
-  }
-
   /// Live updates. Proxies are told not to hold them back.
   public static func events(
     _ write: @escaping @Sendable (HTTPStreamWriter) async throws -> Void

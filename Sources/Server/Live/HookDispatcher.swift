@@ -84,7 +84,4 @@ final class HookDispatcher: Sendable {
     calls.finish()
     await work.value
   }
-
-  /// Ends at once.
-  func cancel() { work.cancel() }
 }
