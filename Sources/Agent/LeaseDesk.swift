@@ -120,7 +120,7 @@ final class LeaseDesk: Sendable {
       // The lease was last renewed by a life that is over: it may end soon, and is renewed with the first report.
       let end = shop.clock.uptime() + LeaseDesk.resumedLeaseSeconds
       let charge = Charge(held.lease, leaseEnd: end)
-      if held.progress.ending != nil { charge.finish() }
+      if held.progress.ending != nil { _ = charge.finish() }
       if shop.roster.add(charge) { begin(Attempt(charge, shop)) }
     }
   }

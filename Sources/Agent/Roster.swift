@@ -129,7 +129,8 @@ final class Roster: Sendable {
     let isNew = charges.withLock { charges in
       guard charges.all[charge.token] == nil else { return false }
       charges.all[charge.token] = charge
-      charges.busy += 1
+      // One that an earlier life saw end takes no place, and will give none back.
+      if !charge.isOver { charges.busy += 1 }
       return true
     }
     if isNew, charge.lease.spec.retriesLost { fences.ring() }

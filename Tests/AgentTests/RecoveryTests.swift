@@ -94,10 +94,11 @@ import Testing
       $0.endedAt = 1_700_000_100
     }
     try await told(.starting, lease)
-    try await site.living(site.agent()) {
+    try await site.living(site.agent(maxJobs: 1)) {
       let run = try await site.server.settled("aaaaaaaa")
       #expect(run.exitCode == 9)
       try await site.cleared("aaaaaaaa-1")
+      #expect(try await site.run("true", id: "bbbbbbbb").state == .succeeded, "its place is free")
     }
   }
 

@@ -99,7 +99,9 @@ import Testing
   }
 
   @Test func whatIsLeftBehindLaterIsClearedAwayLater() async throws {
-    try await live {
+    // It is looked for every five minutes.
+    let site = try Site(speed: 200)
+    try await site.living(site.agent(drivers: [driver])) {
       try await until { driver.count("list") == 1 }
       driver.set { $0.started["zzzzzzzz-1"] = Observation(.running) }
       try await until { site.events("orphan_cleared").count == 1 }
