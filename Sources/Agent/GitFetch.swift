@@ -9,6 +9,8 @@ struct GitFetch: Sendable {
   private let secrets: any Secrets
   /// Files with the keys of hosts, for ssh; each is read if it is there.
   private let knownHosts: [String]
+  /// File with certificates of authorities that are trusted beside the machine's own, for https; read if it is there.
+  private let authorities: String
   private let limits: GitCheckout.Limits
   /// By which a later life of the agent knows what this one has left running.
   private let mark: String?
@@ -23,6 +25,7 @@ struct GitFetch: Sendable {
     secrets = settings.secrets
     let home = BaseEnvironment.variable("HOME").map { ["\($0)/.ssh/known_hosts"] } ?? []
     knownHosts = ["\(settings.data)/known_hosts"] + home
+    authorities = "\(settings.data)/git-ca.pem"
     self.limits = limits
     mark = settings.local?.root
   }
@@ -47,9 +50,13 @@ struct GitFetch: Sendable {
       return (try Manifest(folder: folder), notes)
     } catch let failure as GitFailure {
       var hint = failure.hint
-      if failure.code == .unknownHost {
+      switch failure.code {
+      case .unknownHost:
         let port = remote.port.map { "-p \($0) " } ?? ""
         hint = "after checking it: ssh-keyscan \(port)\(remote.host) >>\(knownHosts[0])"
+      case .untrusted:
+        hint = "if its authority is your own, put that authority's certificate (PEM) into \(authorities)"
+      default: break
       }
       throw SourceFailure(message: failure.message + (hint.map { " (\($0))" } ?? ""), isPassing: failure.isPassing)
     } catch let failure as ProcessFailure {
@@ -77,7 +84,8 @@ struct GitFetch: Sendable {
       }
     }
     var program = GitProgram.ofAgent(
-      remote: remote, key: keyFile, login: login, knownHosts: knownHosts, fileBytesMax: limits.bytes)
+      remote: remote, key: keyFile, login: login, knownHosts: knownHosts,
+      authorities: Disk.exists(authorities) ? authorities : nil, fileBytesMax: limits.bytes)
     program.environment[Processes.commandVariable] = mark
     return program
   }

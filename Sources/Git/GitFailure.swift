@@ -12,6 +12,8 @@ public struct GitFailure: Error, Sendable, Hashable {
     case unreachable
     /// The host's key is not known here.
     case unknownHost
+    /// The host's certificate is of an authority that is not trusted here, is out of date or of another host.
+    case untrusted
     /// The repository has no such commit, branch or tag.
     case noCommit
     case tooLarge
@@ -39,6 +41,13 @@ extension GitFailure {
   private static let signs: [(Code, [String])] = [
     (.unknownHost, ["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"]),
     (
+      .untrusted,
+      [
+        "server certificate ", "SSL certificate problem", "SSL: certificate subject name",
+        "SSL: no alternative certificate subject name", "Problem with the SSL CA cert", "error setting certificate",
+      ]
+    ),
+    (
       .denied,
       [
         "Authentication failed", "could not read Username", "could not read Password", "Permission denied",
@@ -54,6 +63,7 @@ extension GitFailure {
         "' not found", "does not exist", "Could not find repository",
       ]
     ),
+    (.other, ["not supported or disabled in libcurl"]),
     (
       .unreachable,
       [
@@ -83,6 +93,12 @@ extension GitFailure {
       self.init(
         code, "the key of \(host) is not known on this machine",
         hint: "after checking it, add it to the known hosts: ssh-keyscan \(host)")
+    case .untrusted:
+      self.init(
+        code, "the certificate of \(host) is not trusted on this machine: \(last)",
+        hint:
+          "if its authority is your own, name the file with its certificate: git config --global http.sslCAInfo FILE"
+      )
     case .denied:
       self.init(
         code, "\(host) does not let us read the repository: \(last)",
@@ -95,6 +111,10 @@ extension GitFailure {
         hint: "check its address, and name a secret that opens it (--secret) if it is a closed one")
     case .tooLarge: self.init(code, "the repository is larger than may be fetched")
     case .unreachable: self.init(code, "\(host) cannot be reached: \(last)")
+    case .other where !signs.isEmpty:
+      self.init(
+        code, "\(host) leads to an address that is not fetched from: \(last)",
+        hint: "give the repository's own address; a host of https must not lead to http")
     default: self.init(.other, "git failed: \(last)")
     }
   }
@@ -108,7 +128,10 @@ extension GitFailure {
     let told = lines.filter { line in signs.contains { line.contains($0) } }
     let fatal = lines.last { $0.hasPrefix("fatal:") }
     let line = told.first { !$0.hasPrefix("fatal:") } ?? told.first ?? fatal ?? lines.last ?? "it does not say why"
-    return String(line.drop(prefixes: ["fatal: ", "remote: ", "ERROR: "]).prefix(wordsMax))
+    var words = line.drop(prefixes: ["fatal: ", "remote: ", "ERROR: "])
+    // `unable to access 'URL': WHY`: who reads it knows the address.
+    if words.hasPrefix("unable to access '"), let end = words.firstRange(of: "': ") { words = words[end.upperBound...] }
+    return String(words.prefix(wordsMax))
   }
 
   init(_ failure: ProcessFailure) {

@@ -36,12 +36,15 @@ public struct GitProgram: Sendable {
   ///   - key: file with the private key, for ssh.
   ///   - login: user name and password, sent only to the remote's own host.
   ///   - knownHosts: files with the keys of hosts, for ssh.
+  ///   - authorities: file with certificates (PEM) of authorities that are trusted beside the machine's own, for https.
   public static func ofAgent(
     remote: GitRemote, key: String?, login: (user: String, password: String)?, knownHosts: [String],
-    fileBytesMax: Int64?, variable: (String) -> String? = { BaseEnvironment.variable($0) }
+    authorities: String? = nil, fileBytesMax: Int64?,
+    variable: (String) -> String? = { BaseEnvironment.variable($0) }
   ) -> GitProgram {
     var environment = BaseEnvironment.current()
     for name in passed { environment[name] = variable(name) }
+    if let authorities { environment["GIT_SSL_CAINFO"] = authorities }
     environment.merge(always) { $1 }
     environment["GIT_CONFIG_NOSYSTEM"] = "1"
     environment["GIT_CONFIG_GLOBAL"] = "/dev/null"
@@ -81,10 +84,11 @@ public struct GitProgram: Sendable {
     path.split(separator: ":").contains { access("\($0)/git", X_OK) == 0 }
   }
 
-  /// How the network is reached from here.
+  /// How the network is reached from here, and which authorities are trusted there. `SSL_CERT_FILE` is not among them: git
+  /// on Debian does not read it.
   private static let passed = [
-    "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE",
-    "SSL_CERT_DIR", "GIT_SSL_CAINFO",
+    "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
   ]
 
   private static let always = [

@@ -49,11 +49,37 @@ import Testing
     #expect(found.exitCode == 1, "the secret is written nowhere: \(String(decoding: found.output, as: UTF8.self))")
   }
 
+  @Test func aHostWithTLSIsTrustedOnceItsAuthorityLiesInTheDataFolder() async throws {
+    let site = try Site()
+    let authority = try await GitAuthority()
+    let host = try await GitHost(login: "x-access-token:s3cret", authority: authority)
+    defer { host.close() }
+    let commit = try host.commit(["!run.sh": "#!/bin/sh\necho trusted\n"])
+    try host.publish("closed/app.git")
+    try Disk.makeFolder("\(site.data)/secrets")
+    try Disk.write("\(site.data)/secrets/git-127.0.0.1", Array("s3cret\n".utf8), mode: 0o600)
+    let git = GitSource(url: host.url + "/closed/app.git", commit: commit, secret: "git-127.0.0.1")
+    try await site.living(site.agent()) {
+      await site.server.submit("aaaaaaaa", spec(git))
+      let refused = try await site.server.settled("aaaaaaaa")
+      #expect(refused.state == .failed && refused.reason == .start)
+      let said = refused.message ?? ""
+      #expect(said.contains("the certificate of 127.0.0.1 is not trusted on this machine"), "\(said)")
+      let place = "\(site.data)/git-ca.pem"
+      #expect(said.contains("put that authority's certificate (PEM) into \(place)"), "\(said)")
+      // As it says, and without another start of the agent.
+      try Disk.write(place, Disk.read(authority.file) ?? [])
+      await site.server.submit("bbbbbbbb", spec(git))
+      #expect(try await site.server.settled("bbbbbbbb").state == .succeeded)
+      #expect(await site.server.log("bbbbbbbb-1") == "trusted\n")
+    }
+  }
+
   @Test(
     "what must not be fetched is not",
     arguments: [
       ("file:///PATH", nil, "not fetched by"), ("http://127.0.0.1:1/x", "hf-token", "is not for 127.0.0.1"),
-      ("https://user:pw@h/x", nil, "password"),
+      ("http://git.example/x", "git-git.example", "is not sent over http://"), ("https://user:pw@h/x", nil, "password"),
     ] as [(String, String?, String)])
   func refused(_ url: String, _ secret: String?, _ words: String) async throws {
     let site = try Site()

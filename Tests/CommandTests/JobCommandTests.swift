@@ -1,4 +1,5 @@
 import GitTesting
+import Glibc
 import Model
 import Testing
 
@@ -51,6 +52,56 @@ import Testing
     let none = try create("-g", "nope", words[0], words[1], words[2], "train.py")
     #expect(none.code == 2)
     #expect(none.errors.contains("no branch or tag `nope`"), "\(none.errors)")
+  }
+
+  @Test func aClosedRepositoryOverHTTPSRunsFromBranchTagAndCommit() async throws {
+    let site = try Site()
+    try site.up()
+    let authority = try await GitAuthority()
+    let host = try await GitHost(login: "x-access-token:s3cret", authority: authority)
+    defer { host.close() }
+    let part = try host.commit(["!part.sh": "#!/bin/sh\necho part\n"])
+    try host.publish("closed/part.git")
+    func commit(_ word: String) throws -> String {
+      try host.commit(
+        [
+          "!run.sh": "#!/bin/sh\necho \(word)\n./lib/part.sh\n",
+          ".gitmodules": "[submodule \"lib\"]\n\tpath = lib\n\turl = ../part.git\n",
+        ], part: part, at: "lib")
+    }
+    let first = try commit("one")
+    try host.git("tag", "-a", "-m", "t", "v1.0")
+    _ = try commit("two")
+    try host.git("branch", "side")
+    _ = try commit("three")
+    try host.publish("closed/app.git")
+    func create(_ ref: String) throws -> Child.Ended {
+      try site.run(
+        "job", "create", "git", host.url + "/closed/app.git", "-g", ref, "--entry-point", "run.sh", "--project", "demo",
+        "--name", "app", "--secret", "git-127.0.0.1")
+    }
+    let unknown = try create("side")
+    #expect(unknown.code == 2)
+    #expect(unknown.errors.contains("error: the certificate of 127.0.0.1 is not trusted on this machine"))
+    // The person and the agent, each with their own login.
+    try site.folder.write(
+      ".gitconfig",
+      """
+      [http]
+      sslCAInfo = \(authority.file)
+      [credential]
+      helper = "!printf 'username=x-access-token\\npassword=s3cret\\n' #"
+      """)
+    try site.folder.write("data/agent/git-ca.pem", String(decoding: try LocalFile.read(authority.file), as: UTF8.self))
+    let secret = try site.folder.write("data/agent/secrets/git-127.0.0.1", "s3cret\n")
+    #expect(chmod(secret, 0o600) == 0)
+    for (ref, word) in [("side", "two"), ("v1.0", "one"), (first, "one"), ("main", "three")] {
+      let made = try create(ref)
+      #expect(made.code == 0, "\(made.errors)")
+      let run = try site.run("launch", "-j", "app", "-q", "local", "--watch")
+      #expect(run.output == "\(word)\npart\n", "\(ref): \(run.output) \(run.errors)")
+    }
+    #expect(host.requests.contains { $0.contains("/closed/part.git") })
   }
 
   @Test func versionsOfFoldersDifferInTheirFiles() throws {

@@ -6,16 +6,21 @@ import Processes
 public final class GitHost: Sendable {
   public let root: String
   public let port: Int
+  private let isSecure: Bool
   private let server: pid_t
 
   public struct Broken: Error, CustomStringConvertible {
     public var description: String
   }
 
-  /// - Parameter login: `user:password` for what is below `closed`.
-  public init(login: String? = nil) async throws {
+  /// - Parameters:
+  ///   - login: `user:password` for what is below `closed`.
+  ///   - authority: whose certificate it shows, for it speaks HTTPS then.
+  public init(login: String? = nil, authority: GitAuthority? = nil) async throws {
     root = "/tmp/lunaport-git-\(UInt64.random(in: 0...UInt64.max))"
     for folder in ["work", "closed", "home"] { try Disk.makeFolder("\(root)/\(folder)") }
+    try await authority?.certify(root)
+    isSecure = authority != nil
     let script = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
     var ends: [Int32] = [0, 0]
     pipe(&ends)
@@ -49,7 +54,7 @@ public final class GitHost: Sendable {
     try? Disk.remove(root)
   }
 
-  public var url: String { "http://127.0.0.1:\(port)" }
+  public var url: String { "\(isSecure ? "https" : "http")://127.0.0.1:\(port)" }
   public func path(_ name: String) -> String { "\(root)/\(name)" }
 
   /// What was asked of it: method, path and the login that was sent.

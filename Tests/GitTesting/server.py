@@ -1,11 +1,13 @@
 """A host of git repositories over HTTP, as `git http-backend` serves them: server.py FOLDER [USER:PASSWORD].
 
-Prints its port. Repositories below FOLDER/closed need the login; what is below /hang is never answered. What is asked of
-it is written to FOLDER/requests.
+Prints its port. With FOLDER/certificate.pem and FOLDER/key.pem it speaks HTTPS. Repositories below FOLDER/closed need the
+login; what is below /hang is never answered; what follows /moved is redirected to the address in FOLDER/moved. What is
+asked of it is written to FOLDER/requests.
 """
 import base64
 import http.server
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -28,6 +30,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path.startswith("/closed/") and sent != f"Basic {login}":
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        _, moved, rest = self.path.partition("/moved/")
+        if moved:
+            with open(os.path.join(root, "moved")) as address:
+                self.send_response(302)
+                self.send_header("Location", f"{address.read()}/{rest}")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
@@ -55,6 +65,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = serve
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+class Server(http.server.ThreadingHTTPServer):
+    # Who does not trust the certificate breaks the connection off, which is what tests look for.
+    def handle_error(self, *_):
+        pass
+
+
+server = Server(("127.0.0.1", 0), Handler)
+if os.path.exists(os.path.join(root, "key.pem")):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(os.path.join(root, "certificate.pem"), os.path.join(root, "key.pem"))
+    # The handshake is left to the connection's own thread: here it would hold up all others.
+    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 print(server.server_address[1], flush=True)
 server.serve_forever()

@@ -44,7 +44,8 @@ extension Lunaport {
         branch has moved on. Here the repository is looked into with your own git and its logins; an agent fetches the \
         commit with a secret of its own, which is named after the host that it may be sent to (git-github.com, or \
         git-github.com_ and more): a token or password for https, a private key for ssh. Hosts of ssh must be known on the \
-        agent's machine. Submodules are fetched; the content of Git LFS is not.
+        agent's machine (known_hosts in its data folder), and authorities of https trusted (git-ca.pem there for those of \
+        your own). Submodules are fetched; the content of Git LFS is not.
 
           lunaport job create git https://github.com/team/app.git --entry-point train.py --project demo
           lunaport job create git git@github.com:team/app.git -g v1.2 --folder services/train \\
