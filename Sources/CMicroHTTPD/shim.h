@@ -3,9 +3,13 @@
 #pragma once
 #include <microhttpd.h>
 
+/* Is given the target of a request, as it was sent, before its query is taken apart. */
+typedef void *(*lp_mhd_target)(void *context, const char *target, struct MHD_Connection *connection);
+
 /* One callback interface for the whole daemon; `context` is handed to each of them. */
 struct lp_mhd_callbacks {
   MHD_AccessHandlerCallback access;
+  lp_mhd_target target;
   MHD_RequestCompletedCallback completed;
   MHD_NotifyConnectionCallback connection;
   void *context;
@@ -33,6 +37,7 @@ static inline struct MHD_Daemon *lp_mhd_start(const struct lp_mhd_callbacks *cal
   if (threads < 2) pool[0].option = MHD_OPTION_END;
   return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET, 0, NULL,
                           NULL, callbacks->access, callbacks->context,
+                          MHD_OPTION_URI_LOG_CALLBACK, callbacks->target, callbacks->context,
                           MHD_OPTION_NOTIFY_COMPLETED, callbacks->completed, callbacks->context,
                           MHD_OPTION_NOTIFY_CONNECTION, callbacks->connection, callbacks->context,
                           MHD_OPTION_UNESCAPE_CALLBACK, lp_mhd_keep_escapes, NULL,
@@ -58,6 +63,12 @@ static inline void *lp_mhd_socket_context(struct MHD_Connection *connection) {
 static inline size_t lp_mhd_header_size(struct MHD_Connection *connection) {
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
   return info == NULL ? 0 : info->header_size;
+}
+
+/* Header fields, cookies and query items: each is an entry in the index of the request. */
+static inline int lp_mhd_entries(struct MHD_Connection *connection) {
+  return MHD_get_connection_values_n(
+      connection, (enum MHD_ValueKind)(MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND), NULL, NULL);
 }
 
 /* Hands every header field and query item to `each`. Swift knows the kinds as a closed set and cannot join two. */

@@ -94,6 +94,48 @@ import Testing
     }
   }
 
+  /// Around the memory of a connection, libmicrohttpd by itself leaves some sizes without an answer.
+  @Test func aHeaderOfAnySizeIsAnswered() async throws {
+    try await withServer(routes: echo) { server, url in
+      func answer(_ line: String, _ fields: String = "") async -> String {
+        let raw = RawClient(port: server.address.port)
+        await raw.send("GET \(line) HTTP/1.1\r\nHost: x\r\n\(fields)Connection: close\r\n\r\n")
+        return await raw.readToEnd()
+      }
+      for size in stride(from: 7_000, through: 12_000, by: 24) {
+        let text = String(repeating: "a", count: size)
+        let fields = (0..<size / 80).map { "X-\($0): 1\r\n" }.joined()
+        for (line, fields) in [
+          ("/" + text, ""), ("/?a=" + text, ""), ("/?a=1&b=2&c=" + text, ""), ("/", "X: \(text)\r\n"),
+          ("/", "Cookie: a=\(text.dropLast(size / 2)); b=2\r\n"), ("/?" + text.dropFirst(3_000), fields),
+        ] {
+          let status = await answer(line, fields).split(separator: " ").dropFirst().first ?? "none"
+          let isGood = ["200", "404", "414", "431"].contains(status)
+          #expect(isGood, "\(status) for \(size) in \(line.prefix(12)) and \(fields.prefix(12))")
+        }
+      }
+      let after = try await client.send(.init(.get, url))
+      #expect(after.text == "up")
+    }
+  }
+
+  @Test func aQueryOfTooManyItemsIsRefused() async throws {
+    try await withServer(routes: echo) { server, url in
+      for (count, status) in [(1, 200), (32, 200), (33, 414), (200, 414), (1_000, 414)] {
+        for item in ["a=1", "a"] {
+          let query = Array(repeating: item, count: count).joined(separator: "&")
+          let answer = try await client.send(.init(.get, "\(url)/?\(query)"))
+          #expect(answer.status == status, "\(count) of \(item)")
+        }
+      }
+      for query in [String(repeating: "&", count: 5_000), String(repeating: "&", count: 33) + "a=1"] {
+        let answer = try await client.send(.init(.get, "\(url)/?\(query)"))
+        #expect(answer.text.contains(#""code":"query_too_large""#), "\(answer.text)")
+      }
+      #expect(try await client.send(.init(.get, url)).text == "up")
+    }
+  }
+
   @Test func tooManyHeaderFieldsAreRefused() async throws {
     try await withServer(limits: limits { $0.headerCount = 20 }, routes: echo) { server, _ in
       func answer(_ count: Int) async -> String {

@@ -74,7 +74,7 @@ cat >"$work/schemathesis.toml" <<END
 expected-statuses = ["2xx", "401", "403", "404", "409", "422"]
 
 [checks.negative_data_rejection]
-expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "431"]
+expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "413", "414", "415", "422", "431"]
 
 [[operations]]
 include-path-regex = '/runs/\{id\}/log$'

@@ -25,8 +25,7 @@ enum OpenAPI {
         "schemas": .object(Schemas.all.mapValues(\.document)),
         "responses": .object(
           Dictionary(
-            // The HTTP library tells 431 in its own words, before there is a request.
-            errors.map { ("Error\($0.status)", $0.status == 431 ? ["description": .string($0.doc)] : error($0.doc)) },
+            errors.map { ("Error\($0.status)", error($0.doc, hasBody: !toldByLibrary.contains($0.status))) },
             uniquingKeysWith: { first, _ in first })),
         "securitySchemes": [
           "bearer": ["type": "http", "scheme": "bearer", "description": "An API key."],
@@ -36,6 +35,9 @@ enum OpenAPI {
     ]
   }
 
+  /// The HTTP library may tell these in its own words, before there is a request.
+  private static let toldByLibrary = [414, 431]
+
   private static let errors: [(status: Int, doc: String)] = [
     (400, "The request cannot be understood."),
     (401, "There is no key, or it is unknown."),
@@ -43,6 +45,7 @@ enum OpenAPI {
     (404, "What is named is not there, or belongs to others."),
     (409, "It does not fit how things stand."),
     (413, "The body is too large."),
+    (414, "The line of the request is too long, or its query has too many items."),
     (415, "The body is not JSON."),
     (422, "The body says something that cannot be done; `problems` has all of it."),
     (429, "Too many failed logins, or too many connections."),
@@ -54,7 +57,7 @@ enum OpenAPI {
 
   /// Every status that a route may answer beside its answers.
   static func refusals(of route: Route) -> Set<Int> {
-    var statuses: Set<Int> = [400, 429, 431, 500, 503]
+    var statuses: Set<Int> = [400, 414, 429, 431, 500, 503]
     statuses.formUnion(route.refusals)
     if case .open = route.access {} else { statuses.formUnion([401, 403]) }
     if route.parameters.contains(where: { $0.place == .path }) { statuses.insert(404) }
@@ -126,8 +129,9 @@ enum OpenAPI {
     return .object(fields)
   }
 
-  private static func error(_ doc: String) -> Value {
-    [
+  private static func error(_ doc: String, hasBody: Bool) -> Value {
+    guard hasBody else { return ["description": .string(doc)] }
+    return [
       "description": .string(doc),
       "content": ["application/json": ["schema": ["$ref": "#/components/schemas/Error"]]],
     ]

@@ -14,13 +14,13 @@ final class HTTPDaemon: @unchecked Sendable {
     let limits = core.limits
     self.core = Unmanaged.passRetained(core)
     var callbacks = lp_mhd_callbacks(
-      access: HTTPDaemon.access, completed: HTTPDaemon.completed, connection: HTTPDaemon.connection,
-      context: self.core.toOpaque())
+      access: HTTPDaemon.access, target: HTTPDaemon.target, completed: HTTPDaemon.completed,
+      connection: HTTPDaemon.connection, context: self.core.toOpaque())
     let daemon = lp_mhd_start(
       &callbacks, UInt32(threads),
       // The listener holds the true limit; this one must never be the one that is met.
       UInt32(threads * (limits.connections + HTTPLimits.refusalHeadroom) * 2),
-      UInt32(clamping: limits.idle.components.seconds), limits.headerBytes + HTTPLimits.connectionOverhead)
+      UInt32(clamping: limits.idle.components.seconds), limits.connectionMemory)
     guard let daemon else {
       self.core.release()
       return nil
@@ -52,6 +52,14 @@ final class HTTPDaemon: @unchecked Sendable {
       slot.pointee = nil
       core.connections.close(Unmanaged<HTTPConnection>.fromOpaque(pointer).takeRetainedValue())
     }
+  }
+
+  private static let target: lp_mhd_target = { context, target, _ in
+    guard let context, let target else { return nil }
+    let limits = Unmanaged<HTTPServerCore>.fromOpaque(context).takeUnretainedValue().limits
+    // It lies in the connection's own buffer, where libmicrohttpd itself is about to write into it.
+    HTTPRoom.cutQuery(of: UnsafeMutablePointer(mutating: target), limits)
+    return nil
   }
 
   private static let access: MHD_AccessHandlerCallback = {

@@ -56,6 +56,11 @@ final class HTTPExchange: Sendable {
   func begin(method: String, path: String) -> MHD_Result {
     core.exchanges.enter()
     if method == HTTPMethod.head.rawValue { state.withLock { $0.sendsBody = false } }
+    guard HTTPRoom.isLeft(handle.pointer, core.limits) else {
+      connection.begin(self, receive: core.limits.receiveSeconds(bytes: 0), now: core.now)
+      HTTPRoom.refuse(core.service, on: connection.socket)
+      return .NO
+    }
     do throws(HTTPFault) {
       if core.isClosing { throw HTTPFault.closing() }
       if let refusal = connection.refusal { throw refusal }

@@ -83,6 +83,12 @@ extension HTTPFault {
       hint: "send fewer or shorter header fields; cookies of other services on this host count too")
   }
 
+  static func queryTooLarge(limit: Int) -> HTTPFault {
+    HTTPFault(
+      status: 414, code: "query_too_large", message: "the query has more than \(limit) items",
+      hint: "send fewer items after the question mark")
+  }
+
   static func tooManyConnections(limit: Int, perAddress: Bool) -> HTTPFault {
     HTTPFault(
       status: perAddress ? 429 : 503, code: "too_many_connections",

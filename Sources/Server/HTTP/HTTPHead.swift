@@ -36,6 +36,7 @@ struct HTTPHead {
       throw HTTPFault.headersTooLarge(
         fact: "the request has \(collected.headers.count) header fields; \(limits.headerCount) is the most")
     }
+    guard collected.query.count <= limits.queryCount else { throw .queryTooLarge(limit: limits.queryCount) }
     let headers = HTTPHeaders(collected.headers)
     try checkFraming(headers)
     let request = try HTTPRequest(

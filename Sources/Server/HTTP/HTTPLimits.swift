@@ -4,8 +4,10 @@ public struct HTTPLimits: Sendable {
   public var body = 8 << 20
   /// Bytes of the request line and all header fields. What common proxies pass on.
   public var headerBytes = 8 << 10
-  /// Number of header fields.
+  /// Number of header fields. Long ones must be fewer: see `HTTPRoom`.
   public var headerCount = 100
+  /// Number of items of a query. What libmicrohttpd's index holds beside the longest line of a request.
+  public var queryCount = 32
   /// How long a connection may stay without a byte in either direction, in whole seconds. Longer than clients keep
   /// idle connections pooled, so that it is they who close.
   public var idle = Duration.seconds(75)
@@ -35,6 +37,9 @@ public struct HTTPLimits: Sendable {
   /// Room beside the header fields in the memory of a connection, for libmicrohttpd's index of them and the answer's
   /// own header.
   static let connectionOverhead = 3 << 10
+
+  /// Bytes that libmicrohttpd may take for one connection.
+  var connectionMemory: Int { headerBytes + Self.connectionOverhead }
 
   /// Whole seconds that a body of so many bytes may take to arrive.
   func receiveSeconds(bytes: Int) -> UInt32 {
