@@ -10,7 +10,7 @@ import Testing
 struct Far: Sendable {
   let bench: Bench
   let engine: Engine
-  let place: Engine.Place
+  var place: Engine.Place
   let fixture: Fixture
   /// Seconds for one run: a cluster may have to fetch its image first.
   let patience = 180.0

@@ -1,4 +1,5 @@
 import Model
+import Processes
 import Scripting
 import Testing
 
@@ -59,12 +60,24 @@ extension EngineTests {
     func aPushedImageIsPulledWithItsRegistrysPassword(engine: Engine) async throws {
       let registry = Engine(name: "registry", script: "registry", plugin: "", skips: [])
       let said = try Value(json: String(try await registry.call("start").split(separator: "\n").last ?? ""))
-      let (address, passwords) = (said["env"]?["LUNAPORT_REGISTRY"], said["env"]?["LUNAPORT_REGISTRY_AUTH"])
-      let repository = "\(try #require(address?.stringValue))/team"
+      let address = try #require(said["env"]?["LUNAPORT_REGISTRY"]?.stringValue)
+      let passwords = try #require(said["env"]?["LUNAPORT_REGISTRY_AUTH"]?.stringValue)
       var fixture = try engine.fixtureRead()
       fixture.resource = ["Pull": "always"]
       try await engine.scenario(with: fixture) { bench, far in
-        var far = Self.building(far, ["repository": .string(repository), "auth_file": passwords ?? .null])
+        // The builder asks a credential helper, and the driver reads the password itself.
+        let auths = try Value(json: #require(Disk.read(passwords)))["auths"]
+        try bench.write(
+          "bin/docker-credential-test",
+          """
+          #!/bin/sh
+          read -r registry
+          login=$(echo \(try #require(auths?[address]?["auth"]?.stringValue)) | base64 -d)
+          test "$registry" = \(address) && printf '{"Username": "%s", "Secret": "%s"}' "${login%%:*}" "${login#*:}"
+          """, executable: true)
+        let helped = try bench.write("config.json", #"{"credHelpers": {"\#(address)": "test"}}"#)
+        var far = Self.building(far, ["repository": .string("\(address)/team"), "auth_file": .string(helped)])
+        far.place.variables["PATH"] = bench.path("bin") + ":" + (BaseEnvironment.current()["PATH"] ?? "")
         var docker = far.place.settings["docker"]?.objectValue ?? [:]
         let first = try await far.agent()
         try await bench.job("pushed", "echo \"out of the registry\"")
@@ -72,7 +85,7 @@ extension EngineTests {
         let refused = try await bench.end(of: try await bench.launch("pushed", on: "far").id, within: far.patience)
         #expect(refused.state == .failed && refused.message?.contains("auth_file") == true, "\(refused)")
         try await first.crash()
-        docker["auth_file"] = passwords
+        docker["auth_file"] = .string(passwords)
         far = Self.building(far, [:], over: ["docker": .object(docker)])
         _ = try await far.agent()
         let run = try await bench.launch("pushed", on: "far").id

@@ -3,6 +3,7 @@
 
 local engine = require "docker/engine"
 local images = require "docker/images"
+local registries = require "docker/registries"
 local recipe = require "recipe"
 
 local builder = {}
@@ -84,7 +85,7 @@ local function make(ctx, build, key, name)
   local dockerfile, failure = pack(ctx, build, file, key)
   if not dockerfile then return nil, failure end
   local passwords
-  passwords, failure = images.all_credentials(ctx)
+  passwords, failure = registries.all_credentials(ctx)
   if failure then return nil, failure end
   return images.move(ctx, {
     method = "POST",
@@ -102,7 +103,7 @@ local function make(ctx, build, key, name)
 end
 
 local function push(ctx, name)
-  local password, failure = images.credentials(ctx, name)
+  local password, failure = registries.credentials(ctx, name)
   if failure then return nil, failure end
   local repository, tag = images.split(name)
   host.log("pushing " .. name .. "\n")

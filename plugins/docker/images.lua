@@ -1,13 +1,12 @@
--- Images: their names, the passwords of their registries, and getting them there.
+-- Images: their names, and getting them there.
 
 local engine = require "engine"
+local registries = require "registries"
 
 local images = {}
 
 -- Seconds without a word from the engine while it pulls or pushes.
 local STALL = 600
--- Docker Hub, as images name it and as Docker's own configuration does.
-local HUB, HUB_KEY = "docker.io", "https://index.docker.io/v1/"
 
 -- Repository and tag; the tag is nil where the image is named by its digest.
 function images.split(name)
@@ -15,55 +14,6 @@ function images.split(name)
   local repository, tag = string.match(name, "^(.*):([^/:]+)$")
   if repository then return repository, tag end
   return name, "latest"
-end
-
--- The registry that an image's name leads to.
-function images.registry(name)
-  local first = string.match(name, "^([^/]+)/")
-  if first and (string.find(first, "[.:]") or first == "localhost") then return first end
-  return HUB
-end
-
--- Headers of engines: base64 in the alphabet for URLs, with its padding. Some take no other.
-local function header(value)
-  local text = host.base64.encode(host.json.encode(value))
-  return (string.gsub(string.gsub(text, "+", "-"), "/", "_"))
-end
-
--- What a Docker or Podman client keeps of registries, by name; empty where the operator names no such file.
-local function auths(ctx)
-  local file = ctx.config.auth_file
-  if not file then return {} end
-  local text, failure = host.read(file)
-  if not text then return nil, failure end
-  local found = {}
-  for registry, entry in pairs((host.json.decode(text) or {}).auths or {}) do
-    registry = string.gsub(string.gsub(registry, "^https?://", ""), "/.*$", "")
-    if registry == "index.docker.io" then registry = HUB end
-    local user, password = string.match(host.base64.decode(entry.auth or "") or "", "^([^:]*):(.*)$")
-    if user then
-      local address = registry == HUB and HUB_KEY or registry
-      found[registry] = { username = user, password = password, serveraddress = address }
-    end
-  end
-  return found
-end
-
--- The header that carries the password of an image's registry; nil where the operator gave none.
-function images.credentials(ctx, name)
-  local found, failure = auths(ctx)
-  if not found then return nil, failure end
-  local entry = found[images.registry(name)]
-  return entry and header(entry)
-end
-
--- The header that carries all passwords, for a build that pulls what its Dockerfile names.
-function images.all_credentials(ctx)
-  local found, failure = auths(ctx)
-  if not found then return nil, failure end
-  local all = {}
-  for _, entry in pairs(found) do all[entry.serveraddress] = entry end
-  return next(all) and header(all)
 end
 
 local causes = {
@@ -120,7 +70,7 @@ end
 
 -- Gets an image from its registry.
 function images.pull(ctx, name, platform)
-  local password, failure = images.credentials(ctx, name)
+  local password, failure = registries.credentials(ctx, name)
   if failure then return nil, failure end
   local repository, tag = images.split(name)
   return images.move(ctx, {

@@ -13,6 +13,8 @@ return driver {
   needs = {
     "http:$endpoint", "socket:$endpoint", "socket:/var/run/docker.sock", "socket:/*/docker.sock",
     "socket:/*/podman.sock", "env:DOCKER_HOST", "read:$ca", "read:$cert", "read:$key", "read:$auth_file",
+    -- Credential helpers that `auth_file` may name, and what those of the clouds look for.
+    "exec:docker-credential-*", "env:AWS_*", "env:AZURE_*", "env:CLOUDSDK_*", "env:GOOGLE_APPLICATION_CREDENTIALS",
   },
   config = table {
     endpoint = string():default(""):doc(
@@ -20,7 +22,8 @@ return driver {
     ca = string():doc("file with the authority of the engine's certificate; tcp:// is TLS where this is given"),
     cert = string():doc("file with the certificate that the agent shows"),
     key = string():doc("file with the key of that certificate"),
-    auth_file = string():doc("Docker's config.json or Podman's auth.json with the registries' passwords"),
+    auth_file = string():doc(
+      "Docker's config.json or Podman's auth.json, with the registries' passwords or the helpers that know them"),
     mounts = names:default({}):doc(
       "folders of the engine's machine that queues may mount, and all below them; `/data:ro` to read only. Whoever may "
         .. "write there may lay a link to anywhere"),
