@@ -92,9 +92,10 @@ final class Target: Sendable {
       breaker.openUntil = clock.uptime() + Target.restSeconds
       return !wasOut
     }
+    let why = failure.message + (failure.hint.map { "; \($0)" } ?? "")
     log(
       AgentEvent(
-        .error, "driver_bug", "the plugin of target `\(name)` failed: \(failure.message)",
+        .error, "driver_bug", "the plugin of target `\(name)` failed: \(why)",
         ["target": name, "detail": failure.detail ?? ""]))
     if isOut {
       log(

@@ -104,6 +104,53 @@ import Testing
     #expect(site.events("driver_out").count == 1)
   }
 
+  @Test func aPluginThatAnswersNothingIsABrokenOneAndGetsNoMoreRuns() async throws {
+    let folder = "\(site.root)/plugins/process"
+    try Disk.makeFolder(folder)
+    for (file, text) in [
+      (
+        "plugin.lua",
+        """
+        return driver {
+          name = "process", version = "1.0.0", api = { 1 }, provides = { "source.code", "stop", "logs.tail" },
+          resource = table {}, handle = { version = 1, shape = table {} },
+        }
+        """
+      ),
+      (
+        "driver.lua",
+        """
+        local driver = {
+          probe = function() return { health = "healthy" } end,
+          plan = function() return {} end,
+          poll = function() return { { state = "running" } } end,
+          logs = function() return { bytes = "", done = true } end,
+        }
+        for _, name in ipairs { "start", "find", "stop", "forget" } do driver[name] = function() return nil, nil end end
+        return driver
+        """
+      ),
+    ] { try Disk.write("\(folder)/\(file)", Array(text.utf8)) }
+    let plugins = "\(site.root)/plugins"
+    let host = PluginHost(
+      plugins: plugins, data: "\(site.root)/plugin-data", owner: "tester00", processes: site.processes,
+      environment: [:], now: { 0 }, log: { _ in })
+    let drivers = try await host.drivers(of: ConfigurationLoader(queues: nil, plugins: plugins).load())
+    try await site.living(site.agent(drivers: drivers, maxJobs: 1)) {
+      for number in 0..<5 {
+        let run = try await site.run("true", id: "run0000\(number)")
+        #expect(
+          run.message == "driver.start of plugin `process` returned nothing, where it must return a handle; where it "
+            + "cannot, write `return nil, fail { code = ..., message = ... }`")
+      }
+      await site.server.until { server in
+        server.reports.contains { $0.offer?.driver(for: "process")?.probe.health == .unhealthy }
+      }
+    }
+    #expect(site.events("driver_out").count == 1)
+    #expect(site.events("driver_bug").first?.message.contains("return nil, fail") == true)
+  }
+
   @Test func aStopThatFailsIsRepeatedUntilItIsObeyed() async throws {
     driver.set {
       $0.first = Observation(.running)

@@ -92,6 +92,53 @@ struct PluginHostTests {
     #expect(bug?.code == .bug && bug?.message.contains("driver.lua:") == true)
   }
 
+  @Test("an answer of nothing is a bug where something is wanted", arguments: ["nil", "nil, nil", ""])
+  func nothing(_ returned: String) async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "mute-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.createDirectory(at: folder.appending(path: "mute"), withIntermediateDirectories: true)
+    let names = ["probe", "plan", "start", "find", "poll", "stop", "forget", "signal", "logs", "stats", "list"]
+    for (file, text) in [
+      (
+        "plugin.lua",
+        """
+        return driver {
+          name = "mute", version = "1.0.0", api = { 1 }, resource = table {},
+          provides = { "source.code", "stop", "signal", "logs.tail", "stats", "list" },
+          handle = { version = 1, shape = table {} },
+        }
+        """
+      ),
+      (
+        "driver.lua",
+        "return {\n" + names.map { "\($0) = function() return \(returned) end,\n" }.joined() + "}\n"
+      ),
+    ] { try Data(text.utf8).write(to: folder.appending(path: "mute/\(file)")) }
+    let driver = try await Bench(plugins: folder.path).driver("mute")
+    let request = PlanRequest(
+      run: "r", name: "n", attempt: 1, entity: "e", project: "p", queue: "q", author: "a", job: nil, entryPoint: ["x"],
+      environment: [:], resource: [:])
+    func expectBug(_ function: String, _ wanted: String, _ body: () async throws -> Void) async {
+      let failure = await #expect(throws: DriverFailure.self) { try await body() }
+      #expect(failure?.code == .bug)
+      #expect(
+        failure?.message == "driver.\(function) of plugin `mute` returned nothing, where it must return \(wanted)")
+      #expect(failure?.hint == "where it cannot, write `return nil, fail { code = ..., message = ... }`")
+    }
+    await expectBug("plan", "a spec") { _ = try await driver.plan(request) }
+    await expectBug("start", "a handle") { _ = try await driver.start([:], token: "t", secrets: [:]) }
+    await expectBug("poll", "a list with a row for each handle") { _ = try await driver.poll([[:]]) }
+    await expectBug("stats", "a list with a row for each handle") { _ = try await driver.stats([[:]]) }
+    await expectBug("logs", "{ bytes = ..., cursor = ..., done = ... }") { _ = try await driver.logs([:], cursor: nil) }
+    await expectBug("list", "a list of { token = ..., handle = ... }") { _ = try await driver.list() }
+    #expect(await driver.probe().detail.contains("returned no { health = "))
+    // Nothing is an answer here.
+    #expect(try await driver.find(token: "t") == nil)
+    try await driver.stop([:], StopOrder(grace: 1))
+    try await driver.signal([:], 15)
+    try await driver.forget([:])
+  }
+
   @Test func aPluginMayOnlyDoWhatItDeclares() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "thief-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }

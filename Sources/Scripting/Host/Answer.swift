@@ -11,14 +11,26 @@ struct Answer {
   /// The first result, unless the function answered `nil, fail { ... }`.
   func first() throws(DriverFailure) -> LuaTree {
     let value = results.first ?? .nothing
-    if value == .nothing, results.count > 1 { throw failure(results[1]) }
+    // A second nil is no failure: `return answer, failure` of a call that found nothing.
+    if value == .nothing, results.count > 1, results[1] != .nothing { throw failure(results[1]) }
     if case .table(let table) = value, table.tag == "fail" {
       throw bug("returned a failure as its first result; write `return nil, fail { ... }`")
     }
     return value
   }
 
-  func bug(_ message: String) -> DriverFailure { DriverFailure(.bug, "\(function) \(message)") }
+  /// The first result, of a function that must answer `what` where it does not fail.
+  func required(_ what: String) throws(DriverFailure) -> LuaTree {
+    let value = try first()
+    guard value == .nothing else { return value }
+    throw bug(
+      "returned nothing, where it must return \(what)",
+      hint: "where it cannot, write `return nil, fail { code = ..., message = ... }`")
+  }
+
+  func bug(_ message: String, hint: String? = nil) -> DriverFailure {
+    DriverFailure(.bug, "\(function) \(message)", hint: hint)
+  }
 
   private func failure(_ tree: LuaTree) -> DriverFailure {
     guard case .table(let table) = tree, table.tag == "fail" else {
@@ -44,8 +56,11 @@ struct Answer {
       detail: table.fields["detail"]?.text, retry: retry)
   }
 
-  /// The first result as a document.
+  /// The first result as a document; nothing is null.
   func document() throws(DriverFailure) -> Value { try value(try first(), "its result") }
+
+  /// The first result as the document of `what`.
+  func document(of what: String) throws(DriverFailure) -> Value { try value(try required(what), "its result") }
 
   func value(_ tree: LuaTree, _ what: String) throws(DriverFailure) -> Value {
     switch tree.document() {
@@ -99,7 +114,9 @@ struct Answer {
 
   /// What `list` found.
   func listed() throws(DriverFailure) -> [Listed] {
-    guard case .table(let list) = try first() else { throw bug("returned no list") }
+    guard case .table(let list) = try required("a list of { token = ..., handle = ... }") else {
+      throw bug("returned no list")
+    }
     var found: [Listed] = []
     for item in list.items {
       guard case .table(let row) = item, let token = row.fields["token"]?.text, let handle = row.fields["handle"] else {
@@ -111,7 +128,9 @@ struct Answer {
   }
 
   private func rows(count: Int) throws(DriverFailure) -> [LuaTable?] {
-    guard case .table(let list) = try first() else { throw bug("returned no list") }
+    guard case .table(let list) = try required("a list with a row for each handle") else {
+      throw bug("returned no list")
+    }
     guard list.items.count == count else {
       throw bug("was given \(count) handles and returned \(list.items.count) rows; one row a handle is wanted")
     }

@@ -21,7 +21,7 @@ public struct LuaBuilder: Builder {
   public func key(_ request: BuildRequest) async throws(DriverFailure) -> String {
     let value = try LuaPlugin.document(request)
     let answer = try await plugin.call("key", [.tree(LuaTree(value))], within: CallTime.plan)
-    guard case .string(let key) = try answer.first(), Name.problem(with: key) == nil else {
+    guard case .string(let key) = try answer.required("a key"), Name.problem(with: key) == nil else {
       throw answer.bug("returned no key; a key is a name, such as host.sha256(...)")
     }
     return key
@@ -33,7 +33,7 @@ public struct LuaBuilder: Builder {
     let value = try LuaPlugin.document(request)
     let answer = try await plugin.call(
       "build", [.tree(LuaTree(value)), .string(key)], within: CallTime.build, context: CallContext(output: log))
-    let result = try answer.document()
+    let result = try answer.document(of: "{ prefix = ... } or { image = ... }")
     let built = BuildResult(prefix: result["prefix"]?.stringValue, image: result["image"]?.stringValue)
     guard built.prefix != nil || built.image != nil else {
       throw answer.bug("returned neither `prefix` nor `image`")

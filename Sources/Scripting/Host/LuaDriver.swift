@@ -22,13 +22,13 @@ public struct LuaDriver: Driver {
   }
 
   public func plan(_ request: PlanRequest) async throws(DriverFailure) -> Value {
-    try await plugin.call("plan", [.tree(LuaTree(request.document))], within: CallTime.plan).document()
+    try await plugin.call("plan", [.tree(LuaTree(request.document))], within: CallTime.plan).document(of: "a spec")
   }
 
   public func start(_ spec: Value, token: String, secrets: [String: Secret]) async throws(DriverFailure) -> Value {
     let answer = try await plugin.call(
       "start", [.tree(LuaTree(spec)), .string(token)], within: CallTime.start, context: CallContext(secrets: secrets))
-    let handle = try answer.document()
+    let handle = try answer.document(of: "a handle")
     let misfits = declaration.handle.misfits(of: Node(handle, Origin(.driver(target))))
     if let misfit = misfits.first {
       throw answer.bug("returned a handle that is not of its declared shape: `\(misfit.path.text)`: \(misfit.sentence)")
@@ -64,7 +64,9 @@ public struct LuaDriver: Driver {
   public func logs(_ handle: Value, cursor: Value?) async throws(DriverFailure) -> LogChunk {
     let answer = try await plugin.call(
       "logs", [.tree(LuaTree(handle)), .tree(LuaTree(cursor ?? .null))], within: CallTime.act)
-    guard case .table(let table) = try answer.first() else { throw answer.bug("returned no table") }
+    guard case .table(let table) = try answer.required("{ bytes = ..., cursor = ..., done = ... }") else {
+      throw answer.bug("returned no table")
+    }
     let isDone = table.fields["done"] == .boolean(true)
     if let file = table.fields["file"]?.string {
       let offset = cursor?.intValue ?? 0
