@@ -235,8 +235,8 @@ import Testing
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<500 { group.addTask { _ = await bed.failure(["url": .string(url), "timeout": 60]) } }
       while server.accepted < HostFunctions.connectionsPerHost { try? await Task.sleep(for: .milliseconds(1)) }
-      // Each connection has a thread of the server's.
-      #expect((try? Self.threads()).map { $0 - threads } ?? .max < HostFunctions.connectionsPerHost + 50)
+      // Each connection has a thread of the server's, and the tests beside this one have theirs.
+      #expect((try? Self.threads()).map { $0 - threads } ?? .max < HostFunctions.connectionsPerHost + 200)
       #expect(server.accepted == HostFunctions.connectionsPerHost)
       group.cancelAll()
     }
