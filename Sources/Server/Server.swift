@@ -80,6 +80,9 @@ public final class Server: Sendable {
     }
   }
 
+  /// Answers a request of this process itself; see `HTTPServer.answer`.
+  public func answer(_ request: HTTPRequest) async -> HTTPResponse { await http.answer(request) }
+
   /// Stops: hands out no more runs, answers every wait, ends streams, gives other requests `grace` to end, puts everything
   /// on disk and closes the store. Calling it again does nothing.
   public func shutdown(grace: Duration = .seconds(10)) async {

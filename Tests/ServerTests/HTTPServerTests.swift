@@ -30,6 +30,32 @@ import Testing
     }
   }
 
+  @Test func aRequestOfTheSameProcessIsJudgedAsOneFromAConnection() async throws {
+    try await withServer { routes in
+      routes.on(.put, "/{name}", body: .memory(limit: 4)) { request in
+        .text("\(request.parameters["name"] ?? "") \(request.query.first?.value ?? "") \(request.bytes.count)")
+      }
+      routes.on(.put, "/upload/{name}", body: .file(directory: "/tmp", limit: 4)) { _ in .noContent() }
+    } _: { server, _ in
+      func answer(_ path: String, _ body: [UInt8]) async throws -> String {
+        let response = await server.answer(
+          try HTTPRequest(
+            method: .put, path: path, query: [HTTPQueryItem(name: "at", value: "7")], body: body, peer: "here"))
+        guard case .bytes(let bytes) = response.body else { return "\(response.status)" }
+        return "\(response.status) \(String(decoding: bytes, as: UTF8.self))"
+      }
+      for (path, size, said) in [
+        ("/a%20b", 4, "200 a b 7 4"), ("/a", 5, "413 "), ("/upload/a", 0, "413 "), ("/a/b/c", 0, "404 "),
+      ] {
+        let text = try await answer(path, Array(repeating: 65, count: size))
+        #expect(text.hasPrefix(said), "\(path): \(text)")
+      }
+      await server.shutdown(grace: .seconds(1))
+      let late = try await answer("/a", [])
+      #expect(late.hasPrefix("503 "), "\(late)")
+    }
+  }
+
   @Test func headGivesTheHeaderOfGetAndNoBody() async throws {
     try await withServer { routes in
       routes.on(.get, "/text") { _ in .text("12345") }

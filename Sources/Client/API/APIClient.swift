@@ -9,12 +9,12 @@ public struct APIClient: Sendable {
   /// Without a slash at the end.
   public let url: String
   private let key: String?
-  private let http: HTTPClient
+  private let http: any HTTPTransport
 
   /// - Parameters:
   ///   - url: where the server is, such as `http://127.0.0.1:8080`.
   ///   - key: the caller's API key; nil calls as nobody.
-  public init(url: String, key: String?, http: HTTPClient) {
+  public init(url: String, key: String?, http: any HTTPTransport) {
     var url = url[...]
     while url.hasSuffix("/") { url = url.dropLast() }
     self.url = String(url)

@@ -51,6 +51,21 @@ public final class HTTPServer: Sendable {
     address = listener.address
   }
 
+  /// Answers a request of this process itself as it would one that came by a connection, to the same limits. Only for
+  /// bodies in memory; whoever asks waits for its answers before `shutdown`.
+  public func answer(_ request: HTTPRequest) async -> HTTPResponse {
+    let service = core.service
+    guard !core.isClosing else { return service.render(.closing()) }
+    switch service.bodyPolicy(request) {
+    case .memory(let limit):
+      let limit = limit ?? core.limits.body
+      guard request.bytes.count <= limit else { return service.render(.bodyTooLarge(limit: limit)) }
+      return await service.handler(request)
+    case .file: return service.render(.bodyTooLarge(limit: 0))
+    case .refuse(let fault): return service.render(fault)
+    }
+  }
+
   /// Stops: accepts no more connections, ends waits and streams at once and cleanly, gives other requests up to
   /// `grace` to end, then cancels their tasks and answers 503. Returns when every connection is closed.
   /// Later calls only wait for the first.

@@ -61,7 +61,7 @@ extension Lunaport {
     let key = String(decoding: try LocalFile.read(server.adminKeyFile), as: UTF8.self).filter { !$0.isWhitespace }
     let data = values[options.data] + "/agent"
     let plugins = values[options.configuration.plugins]
-    let client = APIClient(url: server.url, key: key, http: HTTPClient())
+    let client = APIClient(url: server.url, key: key, http: InnerTransport(server))
     var running: Task<Void, Never>?
     let served = Served()
     var isFirst = true
