@@ -90,6 +90,11 @@ include-method = ["GET", "POST"]
 exclude-operation-id = "leaseRuns"
 parameters = { "path.id" = "$agent" }
 
+# Waits as long as it is asked to.
+[[operations]]
+include-operation-id = "leaseRuns"
+checks = { max_response_time = 70 }
+
 [[operations]]
 include-path-regex = '/queues/\{entity\}'
 include-method = ["GET", "POST"]
