@@ -59,12 +59,7 @@ struct Attempt: Sendable {
       handle = progress.handle
       ending = progress.ending
       if ending == nil {
-        guard let target else {
-          throw .ended(
-            Ending(
-              .failed, .start,
-              message: "the agent has no driver of target `\(lease.spec.target)` any more"))
-        }
+        guard let target else { throw try await withoutDriver(progress) }
         let found = try await obtain(target, progress)
         handle = found
         ending = try await watch(target, found)
@@ -78,6 +73,20 @@ struct Attempt: Sendable {
     }
     guard let ending else { return }
     await finish(ending, handle)
+  }
+
+  /// What becomes of an attempt whose target this agent has no driver of any more. What was not started fails; what may
+  /// run there goes on, and is held until a life of the agent that has the driver asks for it.
+  private func withoutDriver(_ progress: Progress) async throws(Halt) -> Halt {
+    let problem = "the agent has no driver of target `\(lease.spec.target)` any more"
+    guard progress.intent else { return .ended(Ending(.failed, .start, message: problem)) }
+    let message = "\(problem), and cannot ask it; start the agent with that plugin again"
+    shop.reporter.send(update(progress.wasRunning ? .running : .starting, message, at: progress.startedAt))
+    shop.log(event(.error, "no_driver", message, ["target": lease.spec.target]))
+    for await news in charge.news {
+      if case .stop(.gone) = news { return .dropped }
+    }
+    return .suspended
   }
 
   // MARK: To its handle

@@ -86,6 +86,25 @@ import Testing
     #expect(driver.count("start") == 1)
   }
 
+  @Test func whatRunsOnATargetWithoutADriverIsHeldUntilThereIsOneAgain() async throws {
+    let lease = try await leave("exit 1") {
+      $0.intent = true
+      $0.handle = ["token": "aaaaaaaa-1"]
+      $0.wasRunning = true
+    }
+    try await told(.starting, lease)
+    try await told(.running, lease)
+    try await site.living(site.agent(drivers: [FakeDriver(target: "other")])) {
+      await site.server.until { $0.runs["aaaaaaaa"]?.message?.contains("no driver of target `process`") == true }
+      #expect(await site.server.runs["aaaaaaaa"]?.state == .running)
+    }
+    let driver = FakeDriver(target: "process")
+    driver.set { $0.started[lease.token] = Observation(.succeeded, exitCode: 0) }
+    let run = try await site.living(site.agent(drivers: [driver])) { try await site.server.settled("aaaaaaaa") }
+    #expect(run.state == .succeeded && run.attempt == 1)
+    #expect(driver.count("start") == 0)
+  }
+
   @Test func anEndThatWasNotAcknowledgedIsReportedAgain() async throws {
     let lease = try await leave("exit 1") {
       $0.intent = true
