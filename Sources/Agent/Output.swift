@@ -1,4 +1,3 @@
-import Glibc
 import Model
 import Processes
 import Scripting
@@ -15,12 +14,15 @@ final class Output: Sendable {
   private let log: AgentLog
   /// File with what was printed before the program started.
   private let preamble: String
+  private let preambleMax: Int64
   /// The server wants no more of it.
   private let isRefused = Mutex(false)
 
   /// Seconds between looks at output: short while it comes, longer while it does not.
   private static let busySeconds = 0.2
   private static let idleSeconds = 2.0
+  /// Bytes of the preamble at most: what a builder prints in a loop must not fill the agent's disk.
+  static let preambleMax: Int64 = 64 << 20
   /// Bytes of one request.
   private static let chunkBytes = 1 << 18
   /// Looks at the end of a target's output that find nothing, before it is taken for whole.
@@ -30,10 +32,11 @@ final class Output: Sendable {
 
   init(
     _ held: Charge, preamble: String, _ connection: any ServerConnection, _ session: Session, _ journal: Journal,
-    clock: AgentClock, log: @escaping AgentLog
+    clock: AgentClock, log: @escaping AgentLog, preambleMax: Int64 = Output.preambleMax
   ) {
     self.held = held
     self.preamble = preamble
+    self.preambleMax = preambleMax
     self.connection = connection
     self.session = session
     self.journal = journal
@@ -45,11 +48,12 @@ final class Output: Sendable {
 
   /// Adds to the preamble. Only before the program has started.
   func print(_ bytes: [UInt8]) {
-    let file = open(preamble, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-    guard file >= 0 else { return }
-    defer { close(file) }
+    let size = Disk.size(preamble) ?? 0
+    guard size <= preambleMax, !bytes.isEmpty else { return }
+    let fits = Array(bytes.prefix(Int(preambleMax - size)))
+    let end = fits.count < bytes.count ? Array("\n[more was printed and is not kept]\n".utf8) : []
     // A full disk costs a part of the log and not the run.
-    try? Disk.append(file, bytes, preamble)
+    try? Disk.append(preamble, fits + end)
   }
 
   /// Sends output as it comes, until cancelled.

@@ -67,7 +67,11 @@ struct Preparation: Sendable {
           // An earlier life may have left a part of it.
           try Disk.remove(own)
           try Sources.copy(manifest, from: folder, to: own)
-        } catch { throw .ended(Ending(.failed, .start, message: "\(error)")) }
+        } catch {
+          // What cannot be copied may be damaged: it must not be the end of every run of this job.
+          if error.code == .invalid || error.code == .notFound { await shop.sources.forget(source) }
+          throw .ended(Ending(.failed, .start, message: "\(error)"))
+        }
         request.folder = own
       }
       if !target.takesFolders || lease.spec.source.needsEnvironment { result = try await build(folder) }

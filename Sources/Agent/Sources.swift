@@ -248,6 +248,16 @@ actor Sources {
     }
   }
 
+  /// After a power cut a file may be there without its content, for nothing has put it on the disk before.
+  private static func damage(_ path: String) -> String {
+    "the agent's copy of \(path) has lost a part of its content; it is fetched again by the next run"
+  }
+
+  /// Has a source fetched again by the next who wants it.
+  func forget(_ source: Source) {
+    if let digest = try? Sources.digest(of: source) { unlink(marker(digest)) }
+  }
+
   // MARK: Copies
 
   /// Copies a source into a new folder. Nothing is shared with the original: a program may do to its files what it likes.
@@ -260,6 +270,7 @@ actor Sources {
         guard symlink(link, target) == 0 else { throw ProcessFailure(.system, "cannot make link \(target)") }
       } else {
         try Disk.copy("\(folder)/\(file.path)", to: target, mode: file.executable ? 0o755 : 0o644)
+        guard Disk.size(target) == file.size else { throw ProcessFailure(.invalid, Sources.damage(file.path)) }
       }
     }
   }

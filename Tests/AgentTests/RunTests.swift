@@ -170,6 +170,20 @@ import Testing
     }
   }
 
+  @Test func aSourceThatLostItsContentIsNotRunAndFetchedAgain() async throws {
+    try await site.living(site.agent()) {
+      #expect(try await site.run("exit 7").exitCode == 7)
+      // What a power cut may leave of a file that was not on the disk yet.
+      let sources = "\(site.data)/agent/sources"
+      let digest = try #require(Disk.names(in: sources).first { !$0.contains(".") })
+      try Disk.remove("\(sources)/\(digest)/run.sh")
+      try Disk.write("\(sources)/\(digest)/run.sh", [], mode: 0o755)
+      let damaged = try await site.run("exit 7", id: "bbbbbbbb")
+      #expect(damaged.reason == .start && damaged.message?.contains("lost a part") == true, "\(damaged)")
+      #expect(try await site.run("exit 7", id: "cccccccc").exitCode == 7)
+    }
+  }
+
   @Test func everyRunHasItsOwnCopyOfTheSource() async throws {
     try await site.living(site.agent()) {
       let script = "test ! -e mark && touch mark && echo more >> run.sh && chmod 000 run.sh"
