@@ -37,6 +37,19 @@ import Testing
     }
   }
 
+  @Test func allBodiesTogetherAreBoundedAndGiveTheirRoomBack() async throws {
+    try await withServer(limits: limits { $0.bodies = 300_000 }, routes: echo) { _, url in
+      // Again and again: what one request took is there for the next.
+      for _ in 0..<4 {
+        for (count, status) in [(200_000, 200), (500_000, 503), (1_000, 200)] {
+          let body = HTTPClient.Body.bytes([UInt8](repeating: 65, count: count))
+          let answer = try await client.send(.init(.post, url + "/echo", body: body))
+          #expect(answer.status == status, "\(count) bytes")
+        }
+      }
+    }
+  }
+
   @Test func aBodyBeyondTheLimitIsNotReadFirst() async throws {
     try await withServer(limits: limits { $0.body = 100 }, routes: echo) { server, _ in
       let raw = RawClient(port: server.address.port)

@@ -26,6 +26,8 @@ final class HTTPExchange: Sendable {
     /// False for `HEAD`.
     var sendsBody = true
     var receiver = HTTPBodyReceiver.memory([], limit: 0)
+    /// Bytes counted in `HTTPServerCore.held`.
+    var held = 0
     /// Gathered bytes are being written to disk and the connection is suspended meanwhile.
     var writing = false
     var refusal: HTTPResponse?
@@ -127,6 +129,9 @@ final class HTTPExchange: Sendable {
         guard body.count + bytes.count <= limit else {
           return drop(&state, .bodyTooLarge(limit: limit), bytes.count)
         }
+        guard hold(bytes.count, of: body.count + bytes.count, &state) else {
+          return drop(&state, .bodiesTooLarge(), bytes.count)
+        }
         body.append(contentsOf: bytes)
         state.receiver = .memory(body, limit: limit)
       case .file(var receiver):
@@ -144,6 +149,13 @@ final class HTTPExchange: Sendable {
       }
       return .YES
     }
+  }
+
+  /// Counts a piece of a large body; false where all of them together are as large as they may be.
+  private func hold(_ count: Int, of size: Int, _ state: inout State) -> Bool {
+    guard size > HTTPExchange.immediateBody else { return true }
+    state.held += count
+    return core.held.add(count, ordering: .relaxed).newValue <= core.limits.bodies
   }
 
   private func drop(_ state: inout State, _ fault: HTTPFault, _ count: Int) -> MHD_Result {
@@ -282,6 +294,8 @@ final class HTTPExchange: Sendable {
   /// libmicrohttpd is done with the request, well or not.
   func completed() {
     let task = state.withLock { state in
+      core.held.subtract(state.held, ordering: .relaxed)
+      state.held = 0
       state.phase = .over
       state.writing = false
       state.head = nil  // It refers to the exchange.

@@ -77,6 +77,12 @@ extension HTTPFault {
       hint: "send less at once, or ask the operator to raise the limit")
   }
 
+  static func bodiesTooLarge() -> HTTPFault {
+    HTTPFault(
+      status: 503, code: "busy", message: "the server holds as much of other requests as it may",
+      hint: "try again in a few seconds", headers: ["Retry-After": "5"])
+  }
+
   static func headersTooLarge(fact: String) -> HTTPFault {
     HTTPFault(
       status: 431, code: "headers_too_large", message: fact,

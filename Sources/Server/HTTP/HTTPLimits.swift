@@ -2,6 +2,9 @@
 public struct HTTPLimits: Sendable {
   /// Bytes of a request body that is held in memory. Bulk submits of a thousand runs are about 1 MB.
   public var body = 8 << 20
+  /// Bytes of all bodies together that are held in memory, those of up to 64 KiB left out. Who sends a body is found out
+  /// only when it is there: this bounds what anybody at all can make the server hold.
+  public var bodies = 512 << 20
   /// Bytes of the request line and all header fields. What common proxies pass on.
   public var headerBytes = 8 << 10
   /// Number of header fields. Long ones must be fewer: see `HTTPRoom`.

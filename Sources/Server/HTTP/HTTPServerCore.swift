@@ -12,6 +12,8 @@ final class HTTPServerCore: Sendable {
   /// Tasks of handlers and streams; one may outlast its exchange.
   let tasks = HTTPWork()
   let connections: HTTPConnections
+  /// Bytes of large bodies that are held in memory.
+  let held = Atomic<Int>(0)
   private let closing = Atomic(false)
   private let stopping = Atomic(false)
   private let clock = Atomic<UInt32>(0)
