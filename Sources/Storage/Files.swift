@@ -5,14 +5,19 @@ enum Files {
   /// Makes a folder and those above it; those that are there are left as they are. Their names are on disk afterwards: what
   /// is put into a folder that a power cut takes away goes with it.
   static func makeFolder(_ path: String) throws(StoreError) {
-    if mkdir(path, 0o700) == 0 { return try sync(folder(of: path)) }
+    if mkdir(path, 0o700) == 0 { return try syncName(of: path) }
     if errno == EEXIST { return }
     guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
       throw StoreError(errno: errno, "create `\(path)`")
     }
     try makeFolder(String(path[..<slash]))
     guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw StoreError(errno: errno, "create `\(path)`") }
-    try sync(folder(of: path))
+    try syncName(of: path)
+  }
+
+  /// Puts the name of a new folder on disk. One whose own folder may be written and not read is as good as it can be.
+  private static func syncName(of path: String) throws(StoreError) {
+    do throws(StoreError) { try sync(folder(of: path)) } catch { if error.code != .readOnly { throw error } }
   }
 
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
