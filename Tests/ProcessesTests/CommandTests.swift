@@ -43,7 +43,8 @@ import Testing
     let file = "/tmp/lunaport-test-\(UInt64.random(in: 0...UInt64.max))"
     defer { unlink(file) }
     let result = try await Command(
-      ["/bin/sh", "-c", "sleep 1000 & echo $! > \(file); trap '' TERM; wait"], timeout: 0.3
+      // Time enough for it to get so far on a very busy machine.
+      ["/bin/sh", "-c", "sleep 1000 & echo $! > \(file); trap '' TERM; wait"], timeout: 3
     ).run()
     #expect(result.timedOut)
     #expect(result.signal == Int(SIGKILL))

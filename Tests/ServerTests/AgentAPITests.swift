@@ -90,16 +90,15 @@ struct AgentAPITests {
   }
 
   @Test func aWaitIsAnsweredTheMomentARunArrives() async throws {
-    try await TestAPI.with { (api) async throws -> Void in
+    // The clock stands still, so that nothing else ends the wait.
+    try await TestAPI.with(clock: ManualClock().serverClock) { (api) async throws -> Void in
       try await api.job()
       let agent = try await api.register()
       async let waiting = api.lease(agent.id, wait: 40)
       try await api.eventually("the agent waits") { api.service.desk.sleepers == 1 }
-      let start = ContinuousClock.now
       let run = try await api.launch()
       let answer = try await waiting
       #expect(answer.leases.map(\.run) == [run.id])
-      #expect(start.duration(to: .now) < .seconds(2))
     }
   }
 
