@@ -36,7 +36,7 @@ final class DataFolder: Sendable {
     } catch { throw .disk(error) }
     let path = "\(root)/lock"
     lock = linux_open(path, O_RDWR | O_CREAT, 0o600)
-    guard lock >= 0 else { throw .disk(ProcessFailure(.permission, "cannot open \(path)")) }
+    guard lock >= 0 else { throw .disk(ProcessFailure(errno: -lock, "open \(path)")) }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
       let holder = Disk.text(path, limit: 32) ?? ""
       close(lock)

@@ -192,7 +192,7 @@ final class Journal: Sendable {
       })
     try Disk.replace(path, with: bytes, durable: true)
     let file = linux_open(path, O_WRONLY | O_APPEND, 0)
-    guard file >= 0 else { throw ProcessFailure(.system, "cannot open \(path)") }
+    guard file >= 0 else { throw ProcessFailure(errno: -file, "open \(path)") }
     return (file, bytes.count)
   }
 }

@@ -267,7 +267,7 @@ actor Sources {
     for file in manifest.files {
       let target = "\(copy)/\(file.path)"
       if let link = file.link {
-        guard symlink(link, target) == 0 else { throw ProcessFailure(.system, "cannot make link \(target)") }
+        guard symlink(link, target) == 0 else { throw ProcessFailure(errno: errno, "make link \(target)") }
       } else {
         try Disk.copy("\(folder)/\(file.path)", to: target, mode: file.executable ? 0o755 : 0o644)
         guard Disk.size(target) == file.size else { throw ProcessFailure(.invalid, Sources.damage(file.path)) }

@@ -36,7 +36,7 @@ public struct ProcessFailure: Error, Sendable, Hashable, CustomStringConvertible
   public var description: String { hint.map { "\(message) (\($0))" } ?? message }
 
   /// What the kernel answered to `action`, such as `open /a/b`.
-  init(errno number: Int32, _ action: String, hint: String? = nil) {
+  public init(errno number: Int32, _ action: String, hint: String? = nil) {
     let code: Code =
       switch number {
       case ENOENT, ENOTDIR: .notFound

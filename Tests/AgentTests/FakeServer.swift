@@ -26,7 +26,8 @@ actor FakeServer: ServerConnection {
   private var orders: Int64 = 1
   private var isKnown = false
   private var drains = false
-  private var agentDrains = false
+  /// Agents that said that they take no more.
+  private var leaving: Set<String> = []
 
   /// Nothing gets through.
   private(set) var isDown = false
@@ -183,7 +184,7 @@ actor FakeServer: ServerConnection {
       guard isKnown else { throw .unknownAgent }
       if Task.isCancelled { throw .unreachable("cancelled") }
       var leases: [Lease] = []
-      for id in order where leases.count < request.room && !drains && !agentDrains {
+      for id in order where leases.count < request.room && !drains && !leaving.contains(agent) {
         guard var run = runs[id], run.state == .queued, run.notBefore <= clock.now() else { continue }
         epoch += 1
         do throws(RunRefusal) { try run.lease(to: agent, epoch: epoch, now: clock.now()) } catch { continue }
@@ -211,7 +212,7 @@ actor FakeServer: ServerConnection {
     }
     reports.append(report)
     samples += report.samples
-    agentDrains = report.draining
+    if report.draining { leaving.insert(agent) } else { leaving.remove(agent) }
     var refusals: [RunRefusal?] = []
     for update in report.updates {
       do throws(RunRefusal) {

@@ -129,7 +129,8 @@ import Testing
     #expect(site.processes.status(of: "aaaaaaaa-1").isRunning)
     try await site.server.lapse("aaaaaaaa")
     // Somebody else takes it meanwhile.
-    _ = try await site.server.lease("agent-2", LeaseRequest(room: 1, wait: 0, seen: 0))
+    let taken = try await site.server.lease("agent-2", LeaseRequest(room: 1, wait: 0, seen: 0))
+    #expect(taken.leases.map(\.attempt) == [2])
     let processes = try site.reborn()
     try await site.living(site.agent(processes: processes)) {
       while processes.status(of: "aaaaaaaa-1") != .absent { try await site.clock.sleep(0.01) }

@@ -113,6 +113,8 @@ struct Gateway: Sendable {
           try await service.clock.sleep(service.clock.now() + Gateway.admissionSeconds)
           do {
             guard try await service.authenticate(key) == account else { throw CancellationError() }
+          } catch is ServiceError {
+            throw CancellationError()
           } catch is StoreError {
             // Of keys it says nothing that the store cannot be asked now.
           }
