@@ -16,7 +16,7 @@ struct LeaseDeskTests {
   ) async -> (ticket: LeaseDesk.Ticket, wake: Task<LeaseDesk.Wake, Never>) {
     let ticket = desk.sit(agent: agent)
     desk.look(ticket, room: room, queues: queues ?? [queue], reach: Reach(.process(capabilities)))
-    desk.settle(ticket, got: [:])
+    desk.settle(ticket, got: [])
     let before = desk.sleepers
     let task = Task { await desk.sleep(ticket) }
     while desk.sleepers == before { try? await Task.sleep(for: .milliseconds(1)) }
@@ -57,7 +57,18 @@ struct LeaseDeskTests {
     let second = await sleeper("b")
     desk.arrived(1, in: queue, needs: [])
     #expect(await first.wake.value == .work)
-    desk.settle(first.ticket, got: [other: 1])
+    desk.settle(first.ticket, got: [(other, [])])
+    #expect(await second.wake.value == .work)
+  }
+
+  /// The store gives the oldest run first, which need not be the one that it was woken for.
+  @Test func whoFilledItsRoomWithARunOfLesserNeedsHandsTheRunOn() async {
+    let first = await sleeper("a", [.gpu])
+    let second = await sleeper("b", [.gpu])
+    desk.arrived(1, in: queue, needs: [gpu])
+    #expect(await first.wake.value == .work)
+    desk.settle(first.ticket, got: [(queue, [])])
+    #expect(desk.sleepers == 0)
     #expect(await second.wake.value == .work)
   }
 
@@ -76,7 +87,7 @@ struct LeaseDeskTests {
     desk.arrived(1, in: queue, needs: [])
     #expect(await first.wake.value == .work)
     desk.look(first.ticket, room: 1, queues: [other], reach: Reach(.process()))
-    desk.settle(first.ticket, got: [:])
+    desk.settle(first.ticket, got: [])
     #expect(await second.wake.value == .work)
   }
 
@@ -85,7 +96,7 @@ struct LeaseDeskTests {
     _ = await sleeper("b")
     desk.arrived(1, in: queue, needs: [])
     #expect(await first.wake.value == .work)
-    desk.settle(first.ticket, got: [:])
+    desk.settle(first.ticket, got: [])
     #expect(desk.sleepers == 1)
     desk.close()
   }
@@ -97,9 +108,9 @@ struct LeaseDeskTests {
     let able = await sleeper("able", [.gpu])
     desk.arrived(1, in: queue, needs: nil)
     #expect(await plain.wake.value == .work)
-    desk.settle(plain.ticket, got: [:])
+    desk.settle(plain.ticket, got: [])
     #expect(await able.wake.value == .work)
-    desk.settle(able.ticket, got: [:])
+    desk.settle(able.ticket, got: [])
     #expect(desk.sleepers == 1)
     desk.close()
   }
@@ -108,7 +119,7 @@ struct LeaseDeskTests {
     let ticket = desk.sit(agent: "a")
     desk.look(ticket, room: 1, queues: [queue], reach: Reach(.process()))
     desk.arrived(1, in: queue, needs: [])
-    desk.settle(ticket, got: [:])
+    desk.settle(ticket, got: [])
     #expect(await desk.sleep(ticket) == .work)
   }
 

@@ -115,14 +115,16 @@ final class LeaseDesk: Sendable {
     }
   }
 
+  /// Queue and needs of a run that a look brought.
+  typealias Got = (queue: QueueID, needs: [Need])
+
   /// Says what the look brought; tokens that it leaves are handed on.
-  /// - Parameter got: runs of each queue; nil where the look failed.
-  func settle(_ ticket: Ticket, got: [QueueID: Int]?) {
+  /// - Parameter got: each run; nil where the look failed.
+  func settle(_ ticket: Ticket, got: [Got]?) {
     let woken = state.withLock { state -> [CheckedContinuation<Wake, Never>] in
       guard let seat = state.seats[ticket.number] else { return [] }
       state.seats[ticket.number]?.tokens = [:]
-      let isFull = got == nil || (got ?? [:]).values.reduce(0, +) >= seat.room
-      return pass(seat, got: got ?? [:], isFull: isFull, &state)
+      return pass(seat, got: got ?? [], isFull: got.map { $0.count >= seat.room } ?? true, &state)
     }
     for sleeper in woken { sleeper.resume(returning: .work) }
   }
@@ -150,7 +152,7 @@ final class LeaseDesk: Sendable {
     let woken = state.withLock { state -> [CheckedContinuation<Wake, Never>] in
       guard let seat = state.seats.removeValue(forKey: ticket.number) else { return [] }
       if state.byAgent[seat.agent] == ticket.number { state.byAgent[seat.agent] = nil }
-      return pass(seat, got: [:], isFull: true, &state)
+      return pass(seat, got: [], isFull: true, &state)
     }
     for sleeper in woken { sleeper.resume(returning: .work) }
   }
@@ -263,12 +265,16 @@ final class LeaseDesk: Sendable {
 
   /// Hands on the tokens of a seat that it did not turn into runs.
   private func pass(
-    _ seat: Seat, got: [QueueID: Int], isFull: Bool, _ state: inout State
+    _ seat: Seat, got: [Got], isFull: Bool, _ state: inout State
   ) -> [CheckedContinuation<Wake, Never>] {
     var woken: [CheckedContinuation<Wake, Never>] = []
     for (queue, tokens) in seat.tokens {
       var rest = tokens
-      rest.count -= got[queue] ?? 0
+      // Only a run with the token's needs uses it up: one that asks for less may have been taken in its stead, and then
+      // it waits for somebody else who covers it.
+      rest.count -= got.count { run in
+        run.queue == queue && tokens.needs.map { $0.map(\.kind) == run.needs.map(\.kind) } ?? true
+      }
       guard rest.count > 0 else { continue }
       let looked = seat.queues.contains(queue) && tokens.needs.map(seat.reach.covers) ?? true
       if !isFull && looked {

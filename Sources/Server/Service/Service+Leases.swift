@@ -82,9 +82,7 @@ extension Service {
       desk.settle(ticket, got: nil)
       throw error
     }
-    var got: [QueueID: Int] = [:]
-    for run in runs { got[run.queue, default: 0] += 1 }
-    desk.settle(ticket, got: got)
+    desk.settle(ticket, got: runs.map { ($0.queue, $0.spec.needs) })
     guard !runs.isEmpty else { return [] }
     let (configuration, offer) = (keeper.current, roster[agent.id]?.offer)
     let isCovered = { (run: Run) -> Bool in
