@@ -14,6 +14,7 @@
 ---@class (exact) Queue
 ---@field entity? string user or team that owns the queue; `default` where left out
 ---@field target string target resource that its runs execute on
+---@field builder? string the plugin that builds its code and git jobs, or `noop` to build nothing; any that can where left out
 ---@field doc? string one line for people
 ---@field requires? (string)[] capabilities an agent must have beyond what the config implies
 ---@field priorities? boolean runs may state a priority

@@ -140,14 +140,16 @@ struct Preparation: Sendable {
 
   private func build(_ folder: String) async throws(Attempt.Halt) -> BuildResult {
     let source = lease.spec.source
+    let named = lease.spec.builder
     let candidates = shop.settings.builders.filter {
-      $0.sources.contains(source.kind) && $0.targets.contains(target.name)
+      $0.sources.contains(source.kind) && $0.targets.contains(target.name) && (named == nil || $0.name == named)
     }
     let healthy = Set(shop.prober.offer.builders.filter { $0.probe.health == .healthy }.map(\.name))
     guard let builder = candidates.first(where: { healthy.contains($0.name) }) ?? candidates.first else {
+      let name = named.map { " `\($0)`" } ?? ""
       throw .ended(
         Ending(
-          .failed, .build, message: "no builder makes \(source.kind.rawValue) jobs for target `\(target.name)`"))
+          .failed, .build, message: "no builder\(name) makes \(source.kind.rawValue) jobs for target `\(target.name)`"))
     }
     shop.reporter.send(attempt.update(.building, "building with \(builder.name)"))
     try? Disk.makeFolder(attempt.work)

@@ -35,8 +35,8 @@ public enum Coverage {
         }
         let provided = driver.provides.sorted().map(\.rawValue).joined(separator: ", ")
         return Gap(need: need, fact: "driver `\(target)` provides: \(provided.isEmpty ? "nothing" : provided)")
-      case .builder(let source, let target):
-        guard let fact = builderFact(source, target, offer) else { return nil }
+      case .builder(let source, let target, let name):
+        guard let fact = builderFact(source, target, name, offer) else { return nil }
         return Gap(need: need, fact: fact)
       }
     }
@@ -49,7 +49,7 @@ public enum Coverage {
       case .driver(let target): offer.driver(for: target)?.probe.health == .healthy
       case .capability(let capability, let target):
         offer.driver(for: target).map { $0.probe.health == .healthy && $0.provides.contains(capability) } ?? false
-      case .builder(let source, let target): builderFact(source, target, offer) == nil
+      case .builder(let source, let target, let name): builderFact(source, target, name, offer) == nil
       }
     }
   }
@@ -64,15 +64,24 @@ public enum Coverage {
     return "driver `\(target)` is installed, but its probe says: \(detail)"
   }
 
-  private static func builderFact(_ source: SourceKind, _ target: String, _ offer: Offer) -> String? {
-    let candidates = offer.builders.filter { $0.sources.contains(source) && $0.targets.contains(target) }
+  private static func builderFact(
+    _ source: SourceKind, _ target: String, _ name: String?, _ offer: Offer
+  ) -> String? {
+    let named = offer.builders.filter { name == nil || $0.name == name }
+    let candidates = named.filter { $0.sources.contains(source) && $0.targets.contains(target) }
     if candidates.contains(where: { $0.probe.health == .healthy }) { return nil }
     if let sick = candidates.first {
-      return "builder `\(sick.name)` is installed, but its probe says: \(sick.probe.detail)"
+      let detail = sick.probe.detail.isEmpty ? sick.probe.health.rawValue : sick.probe.detail
+      return "builder `\(sick.name)` is installed, but its probe says: \(detail)"
+    }
+    if let other = named.first, name != nil {
+      let sources = other.sources.map(\.rawValue).sorted().joined(separator: ", ")
+      return "builder `\(other.name)` makes \(sources) jobs for \(other.targets.sorted().joined(separator: ", "))"
     }
     let names = offer.builders.map(\.name).joined(separator: ", ")
-    return
-      "no builder makes \(source.rawValue) jobs for target `\(target)`; installed: \(names.isEmpty ? "none" : names)"
+    let installed = "installed: \(names.isEmpty ? "none" : names)"
+    if let name { return "no builder `\(name)` is installed; \(installed)" }
+    return "no builder makes \(source.rawValue) jobs for target `\(target)`; \(installed)"
   }
 }
 

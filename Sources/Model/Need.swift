@@ -5,8 +5,9 @@ public struct Need: Sendable, Hashable, Codable {
     case driver(target: String)
     /// A capability of that target's driver.
     case capability(Capability, target: String)
-    /// A healthy builder that makes an environment or image for `target` from a source of this kind.
-    case builder(source: SourceKind, target: String)
+    /// A healthy builder that makes an environment or image for `target` from a source of this kind: the one of this
+    /// name and no other, or any where the queue names none.
+    case builder(source: SourceKind, target: String, name: String? = nil)
   }
 
   public var kind: Kind
@@ -21,12 +22,14 @@ public struct Need: Sendable, Hashable, Codable {
     self.place = place
   }
 
-  /// Short and stable: `driver slurm`, `capability gpu of kubernetes`, `builder of code for docker`.
+  /// Short and stable, and different for different needs: `driver slurm`, `capability gpu of kubernetes`,
+  /// `builder of code for docker`, `builder kaniko of code for docker`.
   public var text: String {
     switch kind {
     case .driver(let target): "driver \(target)"
     case .capability(let capability, let target): "capability \(capability) of \(target)"
-    case .builder(let source, let target): "builder of \(source.rawValue) for \(target)"
+    case .builder(let source, let target, nil): "builder of \(source.rawValue) for \(target)"
+    case .builder(let source, let target, let name?): "builder \(name) of \(source.rawValue) for \(target)"
     }
   }
 }
@@ -36,7 +39,11 @@ extension Need {
   ///
   /// Code and git runs on a target that takes images need a builder that makes one; on a target that runs folders they
   /// need a builder only where the source declares dependencies, for any executable is an entry point.
-  public static func needs(of source: Source, target: String, targetTakes: Set<Capability>) -> [Need] {
+  /// - Parameter builder: the one that the queue names.
+  public static func needs(
+    of source: Source, target: String, targetTakes: Set<Capability>, builder: String? = nil
+  ) -> [Need] {
+    let named = builder == nil ? "" : ", and the queue names its builder"
     switch source.kind {
     case .image:
       return [Need(.capability(.imageSource, target: target), why: "the job is an image")]
@@ -46,15 +53,17 @@ extension Need {
       if targetTakes.contains(.imageSource) && !targetTakes.contains(direct) {
         return [
           Need(.capability(.imageSource, target: target), why: "the job is \(what), to be built into an image"),
-          Need(.builder(source: source.kind, target: target), why: "the job is \(what), to be built into an image"),
+          Need(
+            .builder(source: source.kind, target: target, name: builder),
+            why: "the job is \(what), to be built into an image\(named)"),
         ]
       }
       var needs = [Need(.capability(direct, target: target), why: "the job is \(what)")]
       if source.needsEnvironment {
         needs.append(
           Need(
-            .builder(source: source.kind, target: target),
-            why: "the job declares dependencies (\(source.requirements ?? "Python \(source.python ?? "")"))"))
+            .builder(source: source.kind, target: target, name: builder),
+            why: "the job declares dependencies (\(source.requirements ?? "Python \(source.python ?? "")"))\(named)"))
       }
       return needs
     }

@@ -4,6 +4,8 @@ public struct Queue: Sendable, Hashable, Codable {
   public var name: String
   public var entity: String
   public var target: String
+  /// Name of the builder that builds its jobs, or `noBuilder`; nil where any may.
+  public var builder: String?
   /// The resource document, with defaults and shared configs merged in, holes still open.
   public var resource: Node
   /// What an agent needs to run this queue: the target, `requires`, and what the config implies.
@@ -68,7 +70,8 @@ public struct Queue: Sendable, Hashable, Codable {
   }
 
   public init(
-    name: String, entity: String, target: String, resource: Node, needs: [Need] = [], priorities: Bool = false,
+    name: String, entity: String, target: String, builder: String? = nil, resource: Node, needs: [Need] = [],
+    priorities: Bool = false,
     concurrency: Int? = nil, retry: RetryPolicy = .never, timeout: Double? = nil, queueTimeout: Double? = nil,
     grace: Double = 10, override: Override = .variables, variables: [String: Schema] = [:], links: [Link] = [],
     hooks: [String] = [], place: Place? = nil, takes: Set<Capability> = []
@@ -76,6 +79,7 @@ public struct Queue: Sendable, Hashable, Codable {
     self.name = name
     self.entity = entity
     self.target = target
+    self.builder = builder
     self.resource = resource
     self.needs = needs
     self.priorities = priorities
@@ -94,6 +98,9 @@ public struct Queue: Sendable, Hashable, Codable {
 
   /// `entity/name`, unique among queues.
   public var id: QueueID { QueueID(entity: entity, name: name) }
+
+  /// What a queue names as its builder where nothing is to be built. No plugin has this name.
+  public static let noBuilder = "noop"
 }
 
 public struct QueueID: Sendable, Hashable, Codable, Comparable {

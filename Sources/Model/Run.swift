@@ -64,6 +64,14 @@ public struct RunSpec: Sendable, Hashable, Codable {
   public var entryPoint: [String] { overrides.entryPoint ?? source.entryPoint }
   public var args: [String] { overrides.args ?? [] }
   public var command: [String] { entryPoint + args }
+
+  /// The builder that its queue named; nil where any may build it, and where nothing is to be built.
+  public var builder: String? {
+    for need in needs {
+      if case .builder(_, _, let name) = need.kind { return name }
+    }
+    return nil
+  }
 }
 
 /// One execution of a job. Times are seconds since 1970.

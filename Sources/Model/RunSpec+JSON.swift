@@ -112,11 +112,12 @@ extension JSONWriter {
             $0.field("_0", capability.rawValue)
             $0.field("target", target)
           }
-        case .builder(let source, let target):
+        case .builder(let source, let target, let name):
           writer.key("builder")
           writer.object {
             $0.field("source", source.rawValue)
             $0.field("target", target)
+            $0.optional("name", name) { $0.string($1) }
           }
         }
       }
@@ -310,11 +311,13 @@ extension JSONReader {
       var capability: Capability?
       var source: SourceKind?
       var target: String?
+      var name: String?
       try reader.object { (reader, key) throws(JSONError) in
         switch key {
         case "_0": capability = Capability(try reader.string())
         case "source": source = try reader.sourceKind()
         case "target": target = try reader.string()
+        case "name": name = try reader.optionalString()
         default: _ = try reader.value()
         }
       }
@@ -323,7 +326,8 @@ extension JSONReader {
       case "capability":
         kind = .capability(try reader.need(capability, "_0"), target: try reader.need(target, "target"))
       case "builder":
-        kind = .builder(source: try reader.need(source, "source"), target: try reader.need(target, "target"))
+        kind = .builder(
+          source: try reader.need(source, "source"), target: try reader.need(target, "target"), name: name)
       default: throw reader.failure("`\(word)` is no kind of need")
       }
     }

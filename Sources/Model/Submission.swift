@@ -117,6 +117,24 @@ extension Submission {
   }
 }
 
+extension Queue {
+  /// Why this queue takes no run of `source`: nothing is built for it, and the source would have to be built. Pure; used
+  /// by enqueue and by `plan`.
+  public func refusal(of source: Source) -> Diagnostic? {
+    guard builder == Queue.noBuilder else { return nil }
+    let build = Need.needs(of: source, target: target, targetTakes: takes).first { need in
+      if case .builder = need.kind { true } else { false }
+    }
+    guard let build else { return nil }
+    let way =
+      takes.contains(.running(source.kind)) ? "leave the dependencies out" : "launch a job that is made from an image"
+    return Diagnostic(
+      "S0009", "queue `\(name)` builds nothing: its builder is `\(Queue.noBuilder)`, and \(build.why)",
+      because: place.map { .init($0, "the queue is declared here") },
+      help: "\(way), or choose a queue that has a builder")
+  }
+}
+
 extension Misfit {
   /// The fact in a sentence: `it must be integer, 1 to 8, not text "4"`.
   public var sentence: String {

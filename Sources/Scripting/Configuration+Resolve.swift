@@ -55,6 +55,7 @@ struct Resolver {
       name: declared.name, entity: id.entity, target: target, resource: resource, variables: variables,
       place: declaration.place, takes: driver.provides)
     fill(&queue, from: declared)
+    setBuilder(of: &queue, declared)
     queue.needs = needs(of: queue, declared, driver)
     checkStatic(queue, declared, driver)
     return queue
@@ -123,6 +124,31 @@ struct Resolver {
           help: "hooks: \(known.isEmpty ? "none is installed" : known.joined(separator: ", "))"))
     }
     setOverride(fields["override"], of: &queue, declared)
+  }
+
+  private mutating func setBuilder(of queue: inout Queue, _ declared: DeclaredQueue) {
+    guard let name = declared.fields["builder"]?.value.stringValue else { return }
+    queue.builder = name
+    if name == Queue.noBuilder { return }
+    let target = queue.target
+    let fitting = configuration.builders.values.filter { $0.targets.contains(target) }.map(\.header.name).sorted()
+    let choices = "builders for `\(target)`: \((fitting + [Queue.noBuilder]).joined(separator: ", "))"
+    let place = declared.declaration.value([.key("builder")])
+    guard let builder = configuration.builders[name] else {
+      let known = configuration.builders.keys.sorted() + [Queue.noBuilder]
+      diagnostics.append(
+        Diagnostic(
+          "C0018", "there is no builder `\(name)`", at: place,
+          label: closest(to: name, among: known).map { "did you mean `\($0)`?" }, help: choices))
+      return
+    }
+    guard !builder.targets.contains(target) else { return }
+    diagnostics.append(
+      Diagnostic(
+        "C0019", "builder `\(name)` makes nothing for target `\(target)`, which queue `\(queue.name)` runs on",
+        at: place,
+        because: .init(builder.header.place, "the builder is declared here"),
+        notes: ["it builds for: \(builder.targets.sorted().joined(separator: ", "))"], help: choices))
   }
 
   private mutating func setOverride(_ value: Value?, of queue: inout Queue, _ declared: DeclaredQueue) {

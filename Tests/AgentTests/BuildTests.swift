@@ -112,6 +112,22 @@ import Testing
     }
   }
 
+  @Test func theBuilderThatTheQueueNamesBuildsAndNoOther() async throws {
+    let first = FakeBuilder(name: "a", prefix: "\(site.root)/none")
+    var named = try await spec()
+    named.needs = [Need(.builder(source: .code, target: "process", name: "fake"), why: "w")]
+    try await site.living(site.agent(builders: [first, builder])) {
+      await site.server.submit("aaaaaaaa", named)
+      #expect(try await site.server.settled("aaaaaaaa").state == .succeeded)
+      #expect(builder.state.withLock { $0.builds } == 1)
+      #expect(first.state.withLock { $0.builds } == 0)
+      named.needs = [Need(.builder(source: .code, target: "process", name: "gone"), why: "w")]
+      await site.server.submit("bbbbbbbb", named)
+      let run = try await site.server.settled("bbbbbbbb")
+      #expect(run.reason == .build && run.message == "no builder `gone` makes code jobs for target `process`")
+    }
+  }
+
   @Test func aStoppingAgentGivesBackWhatItHasNotStarted() async throws {
     builder.close()
     try await site.living(site.agent(builders: [builder])) {

@@ -407,6 +407,17 @@ import Testing
     #expect(unknown.errors.contains("the files declare no queue b"))
   }
 
+  @Test func planRefusesWhatAQueueThatBuildsNothingWouldNotTake() throws {
+    let folder = TestFolder()
+    try folder.write("queues.d/a.lua", #"queue "a" { target = "docker", builder = "noop" }"#)
+    let script = try folder.write("job/train.py", "print(1)\n")
+    let plan = try Child.run(
+      [Site.lunaport, "plan", "a", script, "--queues", folder.path + "/queues.d", "--plugins", plugins])
+    #expect(plan.code == 1)
+    #expect(plan.errors.contains("error[S0009]: queue `a` builds nothing"), "\(plan.errors)")
+    #expect(plan.errors.contains("launch a job that is made from an image"), "\(plan.errors)")
+  }
+
   @Test func aNewPluginPassesCheckAndTheSuite() throws {
     let folder = TestFolder()
     let plugins = folder.path + "/plugins"

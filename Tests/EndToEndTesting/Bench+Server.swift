@@ -19,7 +19,8 @@ extension Bench {
   /// - Parameter again: on the port of the one before it.
   @discardableResult
   func serve(
-    _ verb: String = "serve", _ more: [String] = [], again: Bool = false, variables: [String: String] = [:]
+    _ verb: String = "serve", _ more: [String] = [], again: Bool = false, plugins: String = Bench.plugins,
+    variables: [String: String] = [:]
   ) async throws -> Program {
     let before = server.withLock { $0 }
     let address = again ? before.map { String($0.url.dropFirst("http://".count)) } : nil
@@ -27,7 +28,7 @@ extension Bench {
       verb,
       [
         verb, "--data", path("data"), "--listen", address ?? "127.0.0.1:0", "--queues", path("queues"), "--plugins",
-        Bench.plugins,
+        plugins,
       ] + more, variables)
     try await ready(program)
     return program

@@ -85,13 +85,13 @@ struct CapabilityTests {
 
 extension Bench {
   /// A folder with some of the plugins.
-  func plugins(_ names: [String]) throws -> String {
+  func plugins(_ names: [String], in folder: String = "some-plugins") throws -> String {
     for name in names {
       for file in Disk.names(in: "\(Bench.plugins)/\(name)") {
         guard let text = Disk.text("\(Bench.plugins)/\(name)/\(file)") else { continue }
-        try write("some-plugins/\(name)/\(file)", text)
+        try write("\(folder)/\(name)/\(file)", text)
       }
     }
-    return path("some-plugins")
+    return path(folder)
   }
 }

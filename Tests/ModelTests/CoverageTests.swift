@@ -46,7 +46,8 @@ struct CoverageTests {
       needs.append(Need(.capability(entry.capability, target: target), why: "w"))
     }
     if Bool.random(using: &random), let kind = SourceKind.allCases.randomElement(using: &random) {
-      needs.append(Need(.builder(source: kind, target: target), why: "w"))
+      let name = [nil, "venv", "kaniko", "elsewhere"].randomElement(using: &random) ?? nil
+      needs.append(Need(.builder(source: kind, target: target, name: name), why: "w"))
     }
     return needs.shuffled(using: &random)
   }
@@ -59,9 +60,10 @@ struct CoverageTests {
       return offer.drivers.contains {
         $0.target == target && $0.probe.health == .healthy && $0.provides.contains(capability)
       }
-    case .builder(let source, let target):
+    case .builder(let source, let target, let name):
       return offer.builders.contains {
         $0.sources.contains(source) && $0.targets.contains(target) && $0.probe.health == .healthy
+          && (name == nil || $0.name == name)
       }
     }
   }
@@ -121,4 +123,64 @@ struct CoverageTests {
       Need.needs(of: plain, target: "docker", targetTakes: [.imageSource]).map(\.text)
         == ["capability source.image of docker", "builder of code for docker"])
   }
+
+  /// Runs that need the same are kept together by the needs' texts.
+  @Test func theBuilderThatAQueueNamesIsAnotherNeedThanAny() {
+    let plain = Source(kind: .code, entryPoint: ["./run.sh"])
+    let named = Need.needs(of: plain, target: "docker", targetTakes: [.imageSource], builder: "kaniko")
+    #expect(named.map(\.text) == ["capability source.image of docker", "builder kaniko of code for docker"])
+    #expect(named[1].why == "the job is a folder of code, to be built into an image, and the queue names its builder")
+    let image = Source(kind: .image, entryPoint: [])
+    #expect(Need.needs(of: image, target: "docker", targetTakes: [.imageSource], builder: "kaniko").count == 1)
+    #expect(Need.needs(of: plain, target: "process", targetTakes: [.codeSource], builder: "venv").count == 1)
+  }
+
+  @Test func anotherBuilderDoesNotCoverTheOneThatTheQueueNames() {
+    func fact(_ builders: Offer.Builder...) -> String? {
+      let need = Need(.builder(source: .code, target: "docker", name: "kaniko"), why: "w")
+      return Coverage.gaps([need], in: Offer(builders: builders)).first?.fact
+    }
+    func builder(_ name: String, _ targets: Set<String> = ["docker"], _ probe: Probe = Probe(.healthy)) -> Offer.Builder
+    {
+      .init(name: name, sources: [.code, .git], targets: targets, probe: probe)
+    }
+    #expect(fact(builder("kaniko"), builder("docker-build")) == nil)
+    #expect(fact(builder("docker-build")) == "no builder `kaniko` is installed; installed: docker-build")
+    #expect(fact() == "no builder `kaniko` is installed; installed: none")
+    #expect(
+      fact(builder("kaniko", ["vertex", "kubernetes"]), builder("docker-build"))
+        == "builder `kaniko` makes code, git jobs for kubernetes, vertex")
+    #expect(
+      fact(builder("kaniko", ["docker"], Probe(.unhealthy, detail: "no cluster")), builder("docker-build"))
+        == "builder `kaniko` is installed, but its probe says: no cluster")
+  }
+
+  @Test func aQueueThatBuildsNothingTakesWhatRunsAsItIs() {
+    func refusal(
+      _ source: Source, _ target: String, _ takes: Set<Capability>, builder: String? = Queue.noBuilder
+    ) -> Diagnostic? {
+      Queue(
+        name: "q", entity: "e", target: target, builder: builder, resource: .table([:], Origin(.queue("q"))),
+        takes: takes
+      ).refusal(of: source)
+    }
+    let plain = Source(kind: .code, entryPoint: ["./run.sh"])
+    let python = Source(kind: .git, entryPoint: ["t.py"], requirements: "requirements.txt")
+    #expect(refusal(Source(kind: .image, entryPoint: []), "docker", [.imageSource]) == nil)
+    #expect(refusal(plain, "process", [.codeSource]) == nil)
+    #expect(refusal(python, "process", [.codeSource, .gitSource], builder: "venv") == nil)
+    #expect(refusal(python, "process", [.codeSource, .gitSource], builder: nil) == nil)
+    #expect(
+      refusal(plain, "docker", [.imageSource])?.text
+        == "S0009 queue `q` builds nothing: its builder is `noop`, and the job is a folder of code, to be built into an "
+        + "image; launch a job that is made from an image, or choose a queue that has a builder")
+    #expect(
+      refusal(python, "process", [.codeSource, .gitSource])?.text
+        == "S0009 queue `q` builds nothing: its builder is `noop`, and the job declares dependencies "
+        + "(requirements.txt); leave the dependencies out, or choose a queue that has a builder")
+  }
+}
+
+extension Diagnostic {
+  fileprivate var text: String { "\(code) \(message); \(help ?? "")" }
 }

@@ -69,7 +69,8 @@ import Testing
     let inputs = try Inputs(schema: ["type": "object", "properties": ["lr": ["type": "number"]]])
     let place = Place(file: "q.lua", line: 3, column: 5, length: 7)
     let kinds: [Need.Kind] = [
-      .driver(target: "slurm"), .capability(.gpu, target: "slurm"), .builder(source: .git, target: "slurm"),
+      .driver(target: "slurm"), .capability(.gpu, target: "slurm"),
+      .builder(source: .git, target: "slurm", name: "kaniko"),
     ]
     let spec = RunSpec(
       job: JobVersion(

@@ -53,6 +53,23 @@ struct ExplanationTests {
     #expect(explain([agent("a")]) { $0.notBefore = 130 }.summary.contains("due in 30s"))
   }
 
+  @Test func aRunSaysThatItWaitsForTheBuilderThatItsQueueNames() {
+    var other = agent("a")
+    other.offer.builders = [
+      .init(name: "docker-build", sources: [.code], targets: ["process"], probe: Probe(.healthy))
+    ]
+    let source = Source(kind: .code, entryPoint: ["t.py"], requirements: "requirements.txt")
+    let explained = explain([other]) { run in
+      run.spec.needs = [Need.needs(of: source, target: "process", targetTakes: [.codeSource], builder: "kaniko")[1]]
+    }
+    #expect(explained.summary.hasSuffix("no active agent that polls the queue can run it"))
+    #expect(
+      explained.facts == [
+        "agent a lacks builder kaniko of code for process (needed because the job declares dependencies "
+          + "(requirements.txt), and the queue names its builder): no builder `kaniko` is installed; installed: docker-build"
+      ])
+  }
+
   @Test func anEndedRunSaysHowItEndedAndHowToRunItAgain() {
     func ended(_ ending: Ending) -> Explanation {
       explain([]) { run in

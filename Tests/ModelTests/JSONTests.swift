@@ -90,6 +90,7 @@ import Testing
     let needs = [
       Need(.driver(target: "t"), why: "w", place: place), Need(.capability(.gpu, target: "t"), why: ""),
       Need(.builder(source: .git, target: "t"), why: "x"),
+      Need(.builder(source: .code, target: "t", name: "kaniko"), why: "y"),
     ]
     let overrides = Overrides(
       args: [], runConfig: ["lr": 0.1, "n": [1, .null, ["x": false]], "big": .int(.min)], entryPoint: ["e"])
@@ -118,6 +119,19 @@ import Testing
     #expect(try RunSpec(json: Array(Value.object(later).json().utf8)) == full)
     later["target"] = nil
     #expect(throws: JSONError.self) { try RunSpec(json: Array(Value.object(later).json().utf8)) }
+  }
+
+  /// What was stored before queues could name their builders.
+  @Test func aNeedOfAnyBuilderIsWrittenAsItEverWas() throws {
+    let stored = #"[{"kind":{"builder":{"source":"git","target":"t"}},"why":"x"}]"#
+    let needs = [Need(.builder(source: .git, target: "t"), why: "x")]
+    #expect(try JSONDecoder().decode([Need].self, from: Data(stored.utf8)) == needs)
+    #expect(try Value(encoding: needs) == Value(json: stored))
+    let spec = RunSpec(
+      job: nil, source: Source(kind: .git, entryPoint: []), overrides: Overrides(), target: "t", resource: .null,
+      needs: needs, timeout: nil, grace: 0, retriesLost: false, generation: 0)
+    #expect(try Value(json: spec.json())["needs"] == Value(json: stored))
+    #expect(try RunSpec(json: spec.json()).builder == nil)
   }
 }
 

@@ -95,13 +95,14 @@ final class Counter: Sendable {
 extension Queue {
   /// A queue of processes that needs what a plain agent of these tests has.
   static func test(
-    _ name: String = "q", entity: String = "default", needs: [Need] = [], concurrency: Int? = nil,
+    _ name: String = "q", entity: String = "default", builder: String? = nil, needs: [Need] = [],
+    concurrency: Int? = nil,
     priorities: Bool = false, retry: RetryPolicy = .never, variables: [String: Schema] = [:],
     override: Override = .variables, resource: Node = .table([:], Origin(.queue("q"))), queueTimeout: Double? = nil,
     hooks: [String] = []
   ) -> Queue {
     Queue(
-      name: name, entity: entity, target: "process", resource: resource,
+      name: name, entity: entity, target: "process", builder: builder, resource: resource,
       needs: [Need(.driver(target: "process"), why: "the queue's target")] + needs, priorities: priorities,
       concurrency: concurrency, retry: retry, queueTimeout: queueTimeout, override: override, variables: variables,
       hooks: hooks, place: Place(file: "queues.d/\(name).lua", line: 1), takes: [.codeSource])

@@ -210,10 +210,10 @@ extension Offer {
           probe: Probe(Int.random(in: 0..<5, using: &random) > 0 ? .healthy : .unhealthy, detail: "\(random.next())")))
     }
     var builders: [Builder] = []
-    if Bool.random(using: &random) {
+    for name in ["venv", "conda"] where Bool.random(using: &random) {
       builders.append(
         .init(
-          name: "venv", sources: [.code], targets: Bool.random(using: &random) ? ["process"] : ["slurm"],
+          name: name, sources: [.code], targets: Bool.random(using: &random) ? ["process"] : ["slurm"],
           probe: Probe(Int.random(in: 0..<5, using: &random) > 0 ? .healthy : .undetected)))
     }
     return Offer(drivers: drivers, builders: builders)
@@ -228,7 +228,8 @@ extension Need {
       needs.append(Need(.capability(capability, target: target), why: "w"))
     }
     if Int.random(in: 0..<4, using: &random) == 0 {
-      needs.append(Need(.builder(source: .code, target: target), why: "w"))
+      let name = [nil, "venv", "conda"].randomElement(using: &random) ?? nil
+      needs.append(Need(.builder(source: .code, target: target, name: name), why: "w"))
     }
     return needs
   }

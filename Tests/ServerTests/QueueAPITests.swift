@@ -23,7 +23,7 @@ struct QueueAPITests {
   }
 
   private let settings: Value = [
-    "name": "made", "target": "process", "priorities": true, "concurrency": 3, "timeout": "12h",
+    "name": "made", "target": "process", "builder": "venv", "priorities": true, "concurrency": 3, "timeout": "12h",
     "retry": ["max": 2, "on": ["lost", "failed"], "delay": "5s"], "override": ["memory"],
     "links": [["label": "board \"x\"", "url": "https://example.org/${run_id}"]],
     "resource": [
@@ -39,12 +39,13 @@ struct QueueAPITests {
       let view = try made.decode(QueueView.self)
       #expect((view.entity, view.name, view.target, view.source) == ("default", "made", "process", "api"))
       #expect(view.variables["memory"]?.defaultValue == "1Gi")
-      for key in ["priorities", "concurrency", "timeout", "override", "links"] {
+      for key in ["builder", "priorities", "concurrency", "timeout", "override", "links"] {
         #expect(view.settings[key] == settings[key], "\(key)")
       }
       #expect(view.settings["resource"]?["env"] == settings["resource"]?["env"])
       let text = try await api.send(.get, "/api/v1/queues/default/made/export").text
-      #expect(text.hasPrefix("queue \"made\" {\n  entity = \"default\",\n  target = \"process\",\n"))
+      #expect(
+        text.hasPrefix("queue \"made\" {\n  entity = \"default\",\n  target = \"process\",\n  builder = \"venv\",\n"))
       // What is exported is the same queue: a round trip changes nothing but where it is written.
       var original = try #require(api.service.keeper.current.queues[QueueID(entity: "default", name: "made")])
       let loader = ConfigurationLoader(queues: nil, plugins: "\(Self.root)/plugins")

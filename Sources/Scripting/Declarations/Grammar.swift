@@ -7,6 +7,10 @@ public enum Grammar {
     .table([
       field("entity", .string(pattern: nil), "user or team that owns the queue; `default` where left out"),
       field("target", .string(pattern: nil), "target resource that its runs execute on", required: true),
+      field(
+        "builder", .string(pattern: nil),
+        "the plugin that builds its code and git jobs, or `\(Queue.noBuilder)` to build nothing; any that can where left out"
+      ),
       field("doc", .string(pattern: nil), "one line for people"),
       field(
         "requires", .list(Schema(.string(pattern: nil)), min: nil, max: nil),

@@ -72,6 +72,12 @@ struct PluginReader {
 
   mutating func builder(_ declaration: Declaration) -> BuilderDeclaration? {
     guard let (fields, header) = common(declaration, Grammar.builder), let header else { return nil }
+    if header.name == Queue.noBuilder {
+      diagnostics.append(
+        Diagnostic(
+          "P0114", "a builder cannot be named `\(header.name)`: with this word a queue says that it builds nothing",
+          at: declaration.value([.key("name")]), help: "give plugin and folder another name"))
+    }
     return BuilderDeclaration(
       header: header, builds: Set(strings(fields["builds"]).compactMap(SourceKind.init(rawValue:))),
       targets: Set(strings(fields["targets"])))

@@ -159,6 +159,30 @@ extension DiagnosticCode {
       A queue names the hooks that are called on its events; each is a plugin folder of that name.
       """),
     DiagnosticCode(
+      "C0018", "no such builder",
+      """
+      A queue may name the builder of its code and git jobs; each is a plugin folder of that name. `noop` is no
+      plugin: it says that nothing is built.
+      """,
+      wrong: """
+        queue "gpu" { target = "kubernetes", builder = "kanico" }
+        """,
+      right: """
+        queue "gpu" { target = "kubernetes", builder = "kaniko" }
+        """),
+    DiagnosticCode(
+      "C0019", "the builder makes nothing for the target",
+      """
+      A builder declares in `targets` what it builds for. The queue's target is not among them, so no code or git
+      job of the queue could ever be built.
+      """,
+      wrong: """
+        queue "local" { target = "process", builder = "kaniko" }
+        """,
+      right: """
+        queue "local" { target = "process", builder = "venv" }
+        """),
+    DiagnosticCode(
       "C0020", "unknown key",
       """
       The declaration has a closed set of keys. A misspelt key would silently do nothing, so it is an
@@ -478,6 +502,11 @@ extension DiagnosticCode {
       folder beside the plugin's own. The files run with the permissions of the plugin that requires them.
       """),
     DiagnosticCode(
+      "P0114", "a builder of a reserved name",
+      """
+      A queue with `builder = "noop"` builds nothing; a builder of that name could never be chosen.
+      """),
+    DiagnosticCode(
       "Q0101", "the queue needs what its driver does not provide",
       """
       What a queue needs follows from its target, its `requires` and its config. This need cannot be met
@@ -528,6 +557,12 @@ extension DiagnosticCode {
       "S0008", "the queue has no priorities",
       """
       Runs may only state a priority where the queue says `priorities = true`.
+      """),
+    DiagnosticCode(
+      "S0009", "the queue builds nothing, and the job needs a build",
+      """
+      A queue with `builder = "noop"` takes jobs that run as they are: images, and, where the target runs folders, code
+      and git jobs without dependencies. Other jobs belong on a queue that has a builder.
       """),
   ]
 }

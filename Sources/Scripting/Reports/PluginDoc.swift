@@ -18,6 +18,7 @@ public enum PluginDoc {
     var out = header("builder", builder.header)
     out += "\nBuilds \(builder.builds.map(\.rawValue).sorted().joined(separator: ", ")) jobs"
     out += " for \(builder.targets.sorted().joined(separator: ", ")).\n"
+    out += "\nA queue chooses it by `builder = \"\(builder.header.name)\"`.\n"
     return out + permissions(builder.header) + settings(builder.header)
   }
 

@@ -18,8 +18,8 @@ enum LuaText {
 
   /// In the order in which people write them.
   private static let words = [
-    "target", "doc", "requires", "priorities", "concurrency", "retry", "timeout", "queue_timeout", "grace", "override",
-    "links", "hooks", "resource",
+    "target", "builder", "doc", "requires", "priorities", "concurrency", "retry", "timeout", "queue_timeout", "grace",
+    "override", "links", "hooks", "resource",
   ]
 
   /// A value as an expression. - Parameter indent: columns at which the line that it stands on begins.

@@ -6,6 +6,7 @@ extension Queue {
   /// left out: what `export` writes and what a queue made through the API is told.
   public var settings: [String: Value] {
     var out: [String: Value] = ["target": .string(target)]
+    out["builder"] = builder.map(Value.string)
     let requires = needs.filter { $0.why == Queue.requiredWhy }.compactMap { need -> Value? in
       if case .capability(let capability, _) = need.kind { .string(capability.rawValue) } else { nil }
     }

@@ -6,6 +6,8 @@ struct Reach: Sendable, Hashable {
   private struct Build: Hashable {
     var source: SourceKind
     var target: String
+    /// Nil for "any builder".
+    var name: String?
   }
 
   private var drivers: [String: Set<Capability>]
@@ -18,7 +20,10 @@ struct Reach: Sendable, Hashable {
     builds = []
     for builder in offer.builders where builder.probe.health == .healthy {
       for source in builder.sources {
-        for target in builder.targets { builds.insert(Build(source: source, target: target)) }
+        for target in builder.targets {
+          builds.insert(Build(source: source, target: target, name: nil))
+          builds.insert(Build(source: source, target: target, name: builder.name))
+        }
       }
     }
   }
@@ -29,7 +34,8 @@ struct Reach: Sendable, Hashable {
       switch need.kind {
       case .driver(let target): drivers[target] != nil
       case .capability(let capability, let target): drivers[target]?.contains(capability) ?? false
-      case .builder(let source, let target): builds.contains(Build(source: source, target: target))
+      case .builder(let source, let target, let name):
+        builds.contains(Build(source: source, target: target, name: name))
       }
     }
   }

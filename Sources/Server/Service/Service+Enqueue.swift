@@ -108,11 +108,14 @@ private struct SubmissionResolver {
     let resolved = resource(submission, queue)
     var overrides = submission.overrides ?? Overrides()
     if let inputs = job?.inputs { complete(&overrides, inputs) }
+    if let job, let refusal = queue.refusal(of: job.source) { problems.append(refusal) }
     guard var job, let resolved, problems.count == before else { return nil }
     // Of no use to who runs it, and written once for each run.
     job.inputs = nil
 
-    let needs = Need.needs(of: job.source, target: queue.target, targetTakes: queue.takes) + resolved.implied
+    let needs =
+      Need.needs(of: job.source, target: queue.target, targetTakes: queue.takes, builder: queue.builder)
+      + resolved.implied
     let spec = RunSpec(
       job: job, source: job.source, overrides: overrides, target: queue.target,
       resource: resolved.resource, needs: needs, timeout: queue.timeout, grace: queue.grace,

@@ -32,7 +32,8 @@ extension Lunaport {
           submission.variables = (submission.variables ?? [:]).merging([pair.key: value]) { $1 }
         }
         let source = try await source(of: values[job]) { try server.client(values) }
-        let (resource, problems) = submission.resource(in: queue, schema: configuration.drivers[queue.target]?.resource)
+        let (resource, found) = submission.resource(in: queue, schema: configuration.drivers[queue.target]?.resource)
+        let problems = found + [queue.refusal(of: source)].compactMap(\.self)
         guard problems.isEmpty else {
           let text = DiagnosticText(isColoured: console.errors.colour) { configuration.lines(of: $0) }
           console.report(withoutLastNewline(problems.map(text.render).joined(separator: "\n")))
