@@ -74,6 +74,8 @@ engine_stop() {
   reap "$state/podman.pid"
   # Those of exec sessions stay for five minutes.
   for pid in $(pgrep -f -- "^/usr/bin/conmon .* -b $state/root/"); do kill -KILL "$pid" 2>/dev/null || true; done
+  # Containers with a network make this folder a mount, which stays when the last of them has gone.
+  [ -n "$(ls -A /run/netns 2>/dev/null)" ] || umount /run/netns 2>/dev/null || true
 }
 
 engine_kill() { crash "$state/podman.pid"; }
