@@ -7,7 +7,7 @@ public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Value {
-  /// Reads one JSON document. Throws `JSONError` for anything else, nesting beyond `Limits.documentDepth` included.
+  /// Reads one JSON document. Throws `JSONError` for anything else, nesting beyond `Limits.messageDepth` included.
   public init(json bytes: some Sequence<UInt8>) throws(JSONError) {
     self = try JSONReader.document(Array(bytes)) { (reader) throws(JSONError) in try reader.value() }
   }

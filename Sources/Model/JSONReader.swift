@@ -157,8 +157,8 @@ extension JSONReader {
   private mutating func enter() throws(JSONError) {
     depth += 1
     // The reader calls itself once a level; a bomb of brackets must not reach the end of the stack.
-    guard depth <= Limits.documentDepth else {
-      throw JSONError("the document is nested deeper than \(Limits.documentDepth) levels")
+    guard depth <= Limits.messageDepth else {
+      throw JSONError("the document is nested deeper than \(Limits.messageDepth) levels")
     }
   }
 

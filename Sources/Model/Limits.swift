@@ -2,6 +2,10 @@
 public enum Limits {
   /// Levels of nesting in a document; real Kubernetes manifests stay under 20.
   public static let documentDepth = 64
+  /// Levels of nesting in a message. Pages, leases, journals and stored runs wrap documents in fewer than the 16 levels
+  /// between this and `documentDepth`; were the bounds one, whoever may submit a run could write one that nobody can read
+  /// again.
+  public static let messageDepth = 80
   /// Characters in a name of a queue, job, project, entity or agent; fits a DNS label and a file name with a suffix.
   public static let nameLength = 128
   /// Times a run may be tried again at most; beyond this a loop of failures is a mistake, not a policy.

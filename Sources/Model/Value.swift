@@ -61,6 +61,24 @@ extension Value {
     if case .object(let fields) = self { fields } else { nil }
   }
 
+  /// Tables and lists within each other: 0 for a single value, 1 for a table of such.
+  public var depth: Int {
+    switch self {
+    case .array(let items): 1 + (items.map(\.depth).max() ?? 0)
+    case .object(let fields): 1 + (fields.values.map(\.depth).max() ?? 0)
+    default: 0
+    }
+  }
+
+  /// Whether both are the same to who reads JSON, which does not tell 1 from 1.0.
+  public func isSame(as other: Value) -> Bool {
+    switch (self, other) {
+    case (.int(let whole), .double(let number)), (.double(let number), .int(let whole)):
+      Int64(exactly: number) == whole
+    default: self == other
+    }
+  }
+
   /// The member `key` of an object, or nil where this is no object or has no such member.
   public subscript(key: String) -> Value? { objectValue?[key] }
 

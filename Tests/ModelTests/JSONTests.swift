@@ -42,8 +42,8 @@ import Testing
     func nested(_ levels: Int) -> String {
       String(repeating: "[", count: levels) + String(repeating: "]", count: levels)
     }
-    #expect(try Value(json: nested(Limits.documentDepth)).json() == nested(Limits.documentDepth))
-    #expect(throws: JSONError.self) { try Value(json: nested(Limits.documentDepth + 1)) }
+    #expect(try Value(json: nested(Limits.messageDepth)).json() == nested(Limits.messageDepth))
+    #expect(throws: JSONError.self) { try Value(json: nested(Limits.messageDepth + 1)) }
   }
 
   @Test func prettyTextIsIndented() {

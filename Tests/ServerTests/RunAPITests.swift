@@ -61,6 +61,29 @@ struct RunAPITests {
     }
   }
 
+  @Test func theDeepestConfigThatIsTakenIsReadEverywhere() async throws {
+    func config(_ depth: Int) -> [String: Value] {
+      var value: Value = 1
+      for _ in 1..<depth { value = [value] }
+      return ["deep": value]
+    }
+    try await TestAPI.with([.test()]) { api in
+      try await api.job()
+      let deepest = config(Limits.documentDepth)
+      let run = try await api.launch(Submission(job: "p/train", queue: "q", overrides: Overrides(runConfig: deepest)))
+      let deeper = Submission(
+        job: "p/train", queue: "q", overrides: Overrides(runConfig: config(Limits.documentDepth + 1)))
+      let answer = try await api.post("/api/v1/runs", deeper)
+      #expect(answer.status == 422)
+      #expect(answer.body["error"]?["problems"]?[0]?["code"] == "S0015")
+      // What nobody could read again would keep every other run of the queue from its agent.
+      let agent = try await api.register()
+      #expect(try await api.lease(agent.id).leases.first?.spec.overrides.runConfig == deepest)
+      #expect(try await api.run(run.id).runConfig == deepest)
+      #expect(try await api.send(.get, "/api/v1/runs").body["items"]?[0]?["run_config"] == .object(deepest))
+    }
+  }
+
   @Test func everyProblemOfABulkIsToldAtOnceAndNothingIsQueued() async throws {
     let queue = Queue.test(variables: ["n": Schema(.int(min: 1, max: 8))])
     try await TestAPI.with([queue, .test("big")]) { api in

@@ -132,7 +132,15 @@ private struct SubmissionResolver {
       ("overrides.run_config", submission.overrides?.runConfig), ("resource_args", submission.resourceArgs),
       ("variables", submission.variables),
     ] {
-      guard let fields, Value.object(fields).json().utf8.count > Limits.documentBytes else { continue }
+      guard let fields else { continue }
+      let document = Value.object(fields)
+      if document.depth > Limits.documentDepth {
+        problems.append(
+          Diagnostic(
+            "S0015", "`\(name)` is nested deeper than \(Limits.documentDepth) levels",
+            help: "put deep structures into the job's files"))
+      }
+      guard document.json().utf8.count > Limits.documentBytes else { continue }
       problems.append(
         Diagnostic(
           "S0015", "`\(name)` is larger than \(Quantity.text(bytes: Int64(Limits.documentBytes)))",

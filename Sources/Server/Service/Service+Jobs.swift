@@ -18,10 +18,12 @@ extension Service {
     let inputs = if let inputs = request.inputs { inputs } else { try await inputs(of: job) }
     var content = try Value(encoding: request.source.identity).json()
     if let inputs {
-      let schema = inputs.schema.json()
-      guard schema.utf8.count <= Limits.documentBytes else {
+      let document = inputs.schema
+      let schema = document.json()
+      guard schema.utf8.count <= Limits.documentBytes, document.depth <= Limits.documentDepth else {
+        let size = Quantity.text(bytes: Int64(Limits.documentBytes))
         throw ServiceError.invalid([
-          Diagnostic("J0008", "the inputs are larger than \(Quantity.text(bytes: Int64(Limits.documentBytes)))")
+          Diagnostic("J0008", "the inputs are larger than \(size), or deeper than \(Limits.documentDepth) levels")
         ])
       }
       content += "\n" + schema
