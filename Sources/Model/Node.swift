@@ -80,6 +80,9 @@ public indirect enum Node: Sendable, Hashable, Codable {
   /// How a reference to a secret stands in an encoded document: `{"$secret": "name"}`. The secret itself is only ever
   /// read by the agent, at the moment a run starts.
   public static let secretKey = "$secret"
+  /// How a text stands that is joined or coded from parts with secrets in them; plugins make them.
+  public static let joinKey = "$join"
+  public static let base64Key = "$base64"
 
   /// The plain value. Holes that nobody filled are left out, as an unset hole removes its key.
   public var value: Value {

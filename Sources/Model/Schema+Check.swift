@@ -29,6 +29,7 @@ extension Schema {
     case (.any, _): return []
     // The hole's own schema was checked where it was declared; here only its kind must be able to fit.
     case (_, .hole(let hole, _)):
+      guard canTake(hole.schema) else { return misfit(.kind(found: "\(node.described) (\(hole.schema.text))")) }
       guard let value = hole.schema.defaultValue else { return [] }
       return misfits(of: Node(value, node.origin), at: path)
     case (.oneOf(let schemas), _):
@@ -105,7 +106,7 @@ extension Schema {
       guard let number = value.doubleValue else { return wrongKind }
       return number >= min ?? -.infinity && number <= max ?? .infinity ? nil : wrongValue
     case .bool: return value.boolValue == nil ? wrongKind : nil
-    case .choice(let choices): return choices.contains(value) ? nil : wrongValue
+    case .choice(let choices): return choices.contains { $0.isSame(as: value) } ? nil : wrongValue
     case .duration(let min, let max):
       guard let seconds = value.seconds else { return value.stringValue == nil ? wrongKind : wrongValue }
       return seconds >= min ?? 0 && seconds <= max ?? Double(Limits.durationSecondsMax) ? nil : wrongValue
@@ -113,6 +114,45 @@ extension Schema {
       guard let bytes = value.bytes else { return value.stringValue == nil ? wrongKind : wrongValue }
       return bytes >= min ?? 0 && bytes <= max ?? .max ? nil : wrongValue
     default: return wrongKind
+    }
+  }
+}
+
+extension Schema {
+  /// Whether some value that fits `other` could fit this. What is told apart only by a value counts as able.
+  private func canTake(_ other: Schema) -> Bool {
+    switch (kind, other.kind) {
+    case (.any, _), (_, .any): true
+    case (.oneOf(let schemas), _): schemas.contains { $0.canTake(other) }
+    case (_, .oneOf(let schemas)): schemas.contains { canTake($0) }
+    case (_, .choice(let values)): values.contains { misfits(of: Node($0, Origin(.run))).isEmpty }
+    case (.choice(let values), _): values.contains { other.misfits(of: Node($0, Origin(.run))).isEmpty }
+    case (.list, .list), (.bool, .bool), (.secret, .secret): true
+    case (.table, .table), (.table, .map), (.map, .table), (.map, .map): true
+    case (.int, .int), (.int, .number), (.number, .int), (.number, .number): true
+    // Lengths of time and sizes are written as text or as numbers.
+    case (.string, .string), (.string, .duration), (.string, .size): true
+    case (.int, .duration), (.int, .size), (.number, .duration), (.number, .size): true
+    case (.duration, .string), (.duration, .int), (.duration, .number), (.duration, .duration): true
+    case (.size, .string), (.size, .int), (.size, .number), (.size, .size): true
+    default: false
+    }
+  }
+
+  /// `node` with the whole numbers that stand as fractions (`8 / 2` is 4.0 in Lua) as whole numbers where this wants
+  /// such: targets refuse `4.0` for an integer.
+  public func whole(_ node: Node) -> Node {
+    switch (kind, node) {
+    case (.int, .leaf(.double(let number), let origin)):
+      Int64(exactly: number).map { .leaf(.int($0), origin) } ?? node
+    case (.table(let fields), .table(let present, let origin)):
+      .table(
+        fields.reduce(into: present) { nodes, field in
+          nodes[field.key] = nodes[field.key].map { field.schema.whole($0) }
+        }, origin)
+    case (.map(let item), .table(let present, let origin)): .table(present.mapValues { item.whole($0) }, origin)
+    case (.list(let item, _, _), .list(let items, let origin)): .list(items.map { item.whole($0) }, origin)
+    default: node
     }
   }
 }

@@ -64,14 +64,13 @@ extension Submission {
             because: queue.place.map { .init($0, "its `override` is declared here") }))
         continue
       }
-      if !variable.misfits(of: Node(value, Origin(.run))).isEmpty {
-        problems.append(
-          Diagnostic(
-            "S0003", "variable `\(name)` of queue `\(queue.name)` cannot be \(value.described)",
-            because: variable.place.map { .init($0, "the variable is declared here") },
-            help: "give it \(variable.text)"))
+      // A queue may fill a hole of a shared config and one of its own from one variable, each with its own bounds.
+      let holes = queue.resource.holes.map(\.hole).filter { $0.name == name }.map(\.schema)
+      for schema in Set([variable] + holes) {
+        problems += misfits(value, name, schema, queue)
       }
     }
+    problems += secretProblems(in: queue)
     var node = queue.resource.filled(with: variables ?? [:])
     for target in (resourceArgs ?? [:]).keys.sorted() where target != queue.target {
       problems.append(
@@ -81,12 +80,8 @@ extension Submission {
     }
     if let arguments = resourceArgs?[queue.target] {
       if let fields = arguments.objectValue {
-        for key in fields.keys.sorted() where !queue.override.allows(key: key) {
-          problems.append(
-            Diagnostic(
-              "S0002", "queue `\(queue.name)` does not let a run set `\(key)`",
-              because: queue.place.map { .init($0, "its `override` is declared here") },
-              help: "ask its owner to list `\(key)` in `override`"))
+        for key in fields.keys.sorted() {
+          problems += overrideProblems(key, fields[key] ?? .null, queue)
         }
         node = node.overlaid(with: Node(arguments, Origin(.run)))
       } else {
@@ -102,6 +97,7 @@ extension Submission {
           help: "give it \(hole.schema.text)"))
     }
     if let schema, problems.isEmpty {
+      node = schema.whole(node)
       problems += schema.misfits(of: node).map { misfit in
         Diagnostic("S0007", "`\(misfit.path.text)` does not fit target `\(queue.target)`: \(misfit.sentence)")
       }
@@ -114,6 +110,91 @@ extension Submission {
           help: "leave the priority out, or set `priorities = true` in the queue"))
     }
     return (node, problems)
+  }
+
+  /// Why the run's own `resource_args` may not set the key of the resource.
+  private func overrideProblems(_ key: String, _ value: Value, _ queue: Queue) -> [Diagnostic] {
+    guard queue.override.allows(key: key) else {
+      return [
+        Diagnostic(
+          "S0002", "queue `\(queue.name)` does not let a run set `\(key)`",
+          because: queue.place.map { .init($0, "its `override` is declared here") },
+          help: "ask its owner to list `\(key)` in `override`")
+      ]
+    }
+    // A name in `override` that is a variable's means the variable: its bounds hold whichever way it is given.
+    guard case .only = queue.override, let variable = queue.variables[key] else { return [] }
+    if case .table(let fields, _) = queue.resource, case .hole(let hole, _)? = fields[key], hole.name == key {
+      return misfits(value, key, hole.schema, queue)
+    }
+    return [
+      Diagnostic(
+        "S0002", "`\(key)` in `override` of queue `\(queue.name)` is its variable, not the key of the resource",
+        because: variable.place.map { .init($0, "the variable is declared here") }, help: "set it as a variable")
+    ]
+  }
+
+  private func misfits(_ value: Value, _ name: String, _ schema: Schema, _ queue: Queue) -> [Diagnostic] {
+    guard !schema.misfits(of: Node(value, Origin(.run))).isEmpty else { return [] }
+    return [
+      Diagnostic(
+        "S0003", "variable `\(name)` of queue `\(queue.name)` cannot be \(value.described)",
+        because: schema.place.map { .init($0, "the variable is declared here") }, help: "give it \(schema.text)")
+    ]
+  }
+}
+
+/// A run that could name any secret of its agent could read it: only queues name them, and variables of that type.
+extension Submission {
+  private static let marks: Set<String> = [Node.secretKey, Node.joinKey, Node.base64Key]
+
+  fileprivate func secretProblems(in queue: Queue) -> [Diagnostic] {
+    var problems: [Diagnostic] = []
+    func add(_ what: String, _ path: Path, _ name: String?) {
+      let secret = name.map { "the secret `\($0)`" } ?? "a secret"
+      problems.append(
+        Diagnostic(
+          "S0014",
+          "\(what) refer\(path.isEmpty ? "s" : "") to \(secret), which only a queue may"
+            + (path.isEmpty ? "" : " (`\(path.text)`)"), help: "ask the queue's owner for a variable of type secret"))
+    }
+    for (target, arguments) in (resourceArgs ?? [:]).sorted(by: { $0.key < $1.key }) {
+      for mark in Self.marked(arguments) { add("resource_args for `\(target)`", mark.path, mark.name) }
+    }
+    for (name, value) in (variables ?? [:]).sorted(by: { $0.key < $1.key }) {
+      guard let variable = queue.variables[name], let mark = Self.marked(value).first else { continue }
+      // A table with more in it than the mark is one again once it is merged, or a plugin has read it.
+      if !variable.takesSecrets || Self.marked(value).contains(where: { $0.name == nil }) {
+        add("variable `\(name)`", [], mark.name)
+      }
+    }
+    return problems
+  }
+
+  /// Every table with a mark of a secret in it, with the secret's name where that is all there is in it.
+  private static func marked(_ value: Value, _ path: Path = []) -> [(path: Path, name: String?)] {
+    switch value {
+    case .array(let items): return items.enumerated().flatMap { marked($1, path + [.index($0)]) }
+    case .object(let fields):
+      if fields.keys.contains(where: marks.contains) {
+        return [(path, fields.count == 1 ? fields[Node.secretKey]?.stringValue : nil)]
+      }
+      return fields.keys.sorted().flatMap { marked(fields[$0] ?? .null, path + [.key($0)]) }
+    default: return []
+    }
+  }
+}
+
+extension Schema {
+  /// Whether a secret may stand in what it describes by its own word, and not because anything may.
+  fileprivate var takesSecrets: Bool {
+    switch kind {
+    case .secret: true
+    case .list(let item, _, _), .map(let item): item.takesSecrets
+    case .table(let fields): fields.contains { $0.schema.takesSecrets }
+    case .oneOf(let schemas): schemas.contains(where: \.takesSecrets)
+    default: false
+    }
   }
 }
 

@@ -162,7 +162,7 @@ extension Input {
   fileprivate func problems(in value: Value, at place: String) -> [Diagnostic] {
     if value.isNull, isNullable { return [] }
     if let choices {
-      return choices.contains(value) ? [] : [misfit(value, place)]
+      return choices.contains { $0.isSame(as: value) } ? [] : [misfit(value, place)]
     }
     switch (kind, value) {
     case (.any, _): return []

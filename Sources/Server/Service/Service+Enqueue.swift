@@ -210,15 +210,6 @@ private struct SubmissionResolver {
       queue: queue.id, variables: submission.variables, resourceArgs: submission.resourceArgs,
       priority: submission.priority)
     if let known = shapes[shape] { return known }
-    for (target, arguments) in submission.resourceArgs ?? [:] {
-      // A run that could name any secret of the agent could read it.
-      for name in Node(arguments, Origin(.run)).secrets {
-        problems.append(
-          Diagnostic(
-            "S0014", "resource_args for `\(target)` refer to the secret `\(name)`, which only a queue may",
-            help: "ask the queue's owner for a variable of type secret"))
-      }
-    }
     let driver = configuration.drivers[queue.target]
     let (node, found) = submission.resource(in: queue, schema: driver?.resource)
     problems += found
