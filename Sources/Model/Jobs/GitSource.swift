@@ -131,7 +131,7 @@ public struct GitRemote: Sendable, Hashable {
       rest = rest[rest.index(after: at)...]
     }
     if let colon = rest.lastIndex(of: ":") {
-      guard let number = Int(rest[rest.index(after: colon)...]), (1...65_535).contains(number) else {
+      guard let number = HostName.port(rest[rest.index(after: colon)...]) else {
         throw SourceProblem("the address of the repository has no good port")
       }
       port = number
@@ -180,7 +180,7 @@ public struct GitRemote: Sendable, Hashable {
     return nil
   }
 
-  public var isLoopback: Bool { host == "localhost" || host.hasPrefix("127.") }
+  public var isLoopback: Bool { HostName.isLoopback(host) }
 
   /// `github.com/team/app`: for names and for people.
   public var short: String {

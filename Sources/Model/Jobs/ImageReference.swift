@@ -118,8 +118,7 @@ extension ImageReference {
 
   /// The registry is on this machine, where Docker takes it without TLS.
   public var isLocal: Bool {
-    let host = registry.split(separator: ":").first ?? ""
-    return host == "localhost" || host.hasPrefix("127.")
+    HostName.isLoopback(registry.split(separator: ":").first ?? "")
   }
 }
 
@@ -163,11 +162,7 @@ extension ImageReference {
   private static func isRegistry(_ text: String) -> Bool {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard (1...2).contains(parts.count) else { return false }
-    if parts.count == 2 {
-      guard (1...5).contains(parts[1].count), let port = Int(parts[1]), (1...65_535).contains(port) else {
-        return false
-      }
-    }
+    if parts.count == 2, HostName.port(parts[1]) == nil { return false }
     return parts[0].split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
       guard let first = label.utf8.first, let last = label.utf8.last else { return false }
       return isAlphanumeric(first) && isAlphanumeric(last)

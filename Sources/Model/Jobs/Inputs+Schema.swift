@@ -49,6 +49,14 @@ extension Input {
     "required", "title", "type",
   ]
 
+  /// What the values of keywords must be; one of another kind would be a rule that nobody keeps.
+  private static let shapes: [(keyword: String, wanted: String, fits: @Sendable (Value) -> Bool)] = [
+    ("enum", "list", { $0.arrayValue != nil }), ("maximum", "number", { $0.doubleValue != nil }),
+    ("minimum", "number", { $0.doubleValue != nil }), ("properties", "table", { $0.objectValue != nil }),
+    ("required", "list", { $0.arrayValue != nil }),
+    ("additionalProperties", "`true` or `false`, nor a schema", { $0.boolValue != nil || $0.objectValue != nil }),
+  ]
+
   fileprivate var schema: Value {
     var document: [String: Value] = [:]
     switch kind {
@@ -80,6 +88,9 @@ extension Input {
         "the schema of \(place) uses `\(unknown)`, which is not known here",
         hint: closest(to: unknown, among: Self.keywords.sorted()).map { "did you mean `\($0)`?" }
           ?? "known: \(Self.keywords.sorted().joined(separator: ", "))")
+    }
+    for (keyword, wanted, fits) in Self.shapes where fields[keyword].map({ !fits($0) }) ?? false {
+      throw SourceProblem("`\(keyword)` in the schema of \(place) is no \(wanted)")
     }
     let (type, isNullable) = try Self.type(fields["type"], place)
     switch type {

@@ -65,8 +65,10 @@ extension Sweep {
     for name in names where name.split(separator: ".", omittingEmptySubsequences: false).contains("") {
       problems.append(SourceProblem("`\(name)` is no name of an input", hint: "such as lr or optimizer.lr"))
     }
-    for (name, next) in zip(names, names.dropFirst()) where next.hasPrefix(name + ".") {
-      problems.append(SourceProblem("`\(name)` and `\(next)` cannot both be set: one is within the other"))
+    for name in names {
+      for inner in names where inner.hasPrefix(name + ".") {
+        problems.append(SourceProblem("`\(name)` and `\(inner)` cannot both be set: one is within the other"))
+      }
     }
     for name in random.keys.sorted() {
       if let fact = random[name]?.problem { problems.append(SourceProblem("`\(name)` \(fact)")) }

@@ -31,6 +31,7 @@ struct GitSourceTests {
       "", "app", "/srv/app.git", "file:///srv/app.git", "ext::sh -c id", "git://host/x", "ssh://-oProxyCommand=id/x",
       "-oProxyCommand=id@host:x", "git@-oProxyCommand=id:x", "git@host:-x", "https://", "https://host", "https://host/",
       "https://user:password@host/x", "https://ho st/x", "https://host/x\n", "https://host:0/x", "https://host:x/x",
+      "https://host:+443/x",
       "host:path", "../x:y@z",
     ])
   func refused(_ text: String) {
@@ -46,6 +47,7 @@ struct GitSourceTests {
       ("git-github.com", "https://github.com.evil.example/a", false),
       ("git-github.community", "https://github.com/a/b", false), ("git-git.example", "http://git.example/a", false),
       ("git-127.0.0.1", "http://127.0.0.1:8000/a", true),
+      ("git-127.0.0.1.example", "http://127.0.0.1.example/a", false), ("git-127.a.b.c", "http://127.a.b.c/a", false),
     ])
   func secrets(_ secret: String, _ url: String, _ isGood: Bool) {
     let git = GitSource(url: url, commit: Self.commit, secret: secret)

@@ -37,7 +37,8 @@ struct ImageReferenceTests {
       ("a:b:c", "no tag"), ("a:.x", "no tag"), ("a:\(String(repeating: "x", count: 129))", "no tag"),
       ("a@sha256:12", "no digest"), ("a@b@c", "no digest"), ("-a", "cannot be part"), ("a-", "cannot be part"),
       ("a..b", "cannot be part"), ("a._b", "cannot be part"), ("a___b", "cannot be part"), ("a b", "cannot be part"),
-      ("host:0/a", "no host"), ("host:99999/a", "no host"), ("-host.example/a", "no host"), ("ä", "cannot be part"),
+      ("host:0/a", "no host"), ("host.example:+80/a", "no host"), ("host:99999/a", "no host"),
+      ("-host.example/a", "no host"), ("ä", "cannot be part"),
       (String(repeating: "a", count: 256), "longer than 255"),
     ])
   func refused(_ text: String, _ words: String) {
@@ -49,6 +50,14 @@ struct ImageReferenceTests {
   @Test func aTargetGetsADigestOrATagAndNeverBoth() throws {
     #expect(try ImageReference("app:1").pinned == "docker.io/library/app:1")
     #expect(try ImageReference("app:1@\(Self.digest)").pinned == "docker.io/library/app@\(Self.digest)")
+  }
+
+  @Test(arguments: [
+    ("localhost/a", true), ("localhost:5000/a", true), ("127.0.0.1:5000/a", true), ("127.1.2.3/a", true),
+    ("127.0.0.1.example/a", false), ("127.example:5000/a", false), ("localhost.example/a", false), ("a", false),
+  ])
+  func onlyThisMachineIsTrustedWithoutTLS(_ text: String, _ isLocal: Bool) throws {
+    #expect(try ImageReference(text).isLocal == isLocal)
   }
 
   @Test(arguments: [

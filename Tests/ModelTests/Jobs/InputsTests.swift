@@ -80,6 +80,11 @@ struct InputsTests {
       ["type": "array"], ["type": "object", "properties": ["a": ["type": "int"]]],
       ["type": "object", "properties": ["a": ["type": "string", "pattern": "x"]]],
       ["type": "object", "required": ["a"]], ["type": "object", "properties": ["a": 1]], 1,
+      ["type": "object", "properties": 1], ["type": "object", "required": "a"],
+      ["type": "object", "additionalProperties": "no"],
+      ["type": "object", "properties": ["a": ["type": "integer", "minimum": "3"]]],
+      ["type": "object", "properties": ["a": ["type": "integer", "maximum": .null]]],
+      ["type": "object", "properties": ["a": ["enum": "x"]]],
     ] as [Value])
   func aRuleThatWouldNotBeKeptIsRefused(_ schema: Value) {
     #expect(throws: SourceProblem.self) { try Inputs(schema: schema) }

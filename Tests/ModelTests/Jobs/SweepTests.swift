@@ -65,6 +65,10 @@ struct SweepTests {
           grid: ["a": [], "b": [1, 1], "c": [1], "d": [1], "d.e": [2], "": [1]],
           random: ["c": .uniform(0, 1), "x": .uniform(1, 1), "y": .log(0, 1), "z": .choice([])], count: 0)
       ).count == 9)
+    #expect(
+      told(Sweep(grid: ["a": [1], "a-b": [1], "a.c": [1]])) == [
+        "`a` and `a.c` cannot both be set: one is within the other"
+      ], "names that stand between them hide nothing")
     #expect(told(Sweep(grid: ["a": [1, 2, 3]]), most: 2) == ["the sweep has 3 points, and at most 2 are queued"])
     let huge = Sweep(grid: Dictionary(uniqueKeysWithValues: (0..<100).map { ("a\($0)", [1, 2, 3]) }))
     #expect(huge.size == nil)
