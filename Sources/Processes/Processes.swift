@@ -415,8 +415,14 @@ public final class Processes: Sendable {
     Int32(min(max(0, seconds), 86_400) * 1_000)
   }
 
-  /// A token names a folder, so it must not lead anywhere else.
   private static func check(_ token: String) throws(ProcessFailure) {
+    guard isToken(token) else {
+      throw ProcessFailure(.invalid, "`\(token)` is no token: letters, digits, `-`, `_` and `.` make one")
+    }
+  }
+
+  /// A token names a folder, so it must not lead anywhere else.
+  public static func isToken(_ token: String) -> Bool {
     let isPlain = token.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -425,8 +431,6 @@ public final class Processes: Sendable {
       default: false
       }
     }
-    guard isPlain, !token.isEmpty, token.utf8.count <= 200, !token.hasPrefix(".") else {
-      throw ProcessFailure(.invalid, "`\(token)` is no token: letters, digits, `-`, `_` and `.` make one")
-    }
+    return isPlain && !token.isEmpty && token.utf8.count <= 200 && !token.hasPrefix(".")
   }
 }

@@ -118,6 +118,48 @@ import Testing
 
   // MARK: the agent's machine
 
+  @Test(arguments: ["math.huge", "-1", "0", "0/0", "1e300", "'soon'"])
+  func noTimeoutOfAProgramHurtsTheAgent(_ seconds: String) async throws {
+    let bed = try await PluginBed(
+      needs: ["exec:true"], "return host.exec({ 'true', timeout = \(seconds) }).code")
+    let isLength = ["math.huge", "1e300"].contains(seconds)
+    #expect(await bed.failure()?.message.contains("is seconds, more than 0") == (isLength ? nil : true))
+  }
+
+  @Test(arguments: ["process.status({ { token = '../x' } })", "process.find('..')", "process.stop({ token = '/' }, 1)"])
+  func aHandleOfAProcessLeadsNowhereElse(_ call: String) async throws {
+    let bed = try await PluginBed(needs: ["process"], "return host.\(call)")
+    #expect(await bed.failure()?.message.contains("not a handle of a local process") == true)
+  }
+
+  @Test func aLogIsReadOnlyWhereThePluginMayRead() async throws {
+    func log(_ needs: [String], _ file: (PluginBed) -> String) async throws -> Result<LogChunk, DriverFailure> {
+      let bed = try await PluginBed(needs: needs, function: "logs", "return { file = ctx.plugin and (...).file }")
+      try FileManager.default.createDirectory(at: bed.root.appending(path: "held/t"), withIntermediateDirectories: true)
+      for path in ["held/t/output.log", "data/own.log", "other.log"] {
+        try Data("text".utf8).write(to: bed.root.appending(path: path))
+      }
+      let header = PluginHeader(
+        name: "bed", version: "1.0.0", needs: [], uses: [], config: Schema(.any), place: Place(file: "p", line: 1))
+      let driver = LuaDriver(
+        declaration: DriverDeclaration(
+          header: header, provides: [.logs], resource: Schema(.any), handleVersion: 1, handle: Schema(.any),
+          pollInterval: 5), plugin: bed.plugin)
+      do throws(DriverFailure) {
+        return .success(try await driver.logs(["file": .string(file(bed))], cursor: nil))
+      } catch { return .failure(error) }
+    }
+    #expect(try await log(["process"]) { "\($0.root.path)/held/t/output.log" }.get().bytes == Array("text".utf8))
+    #expect(try await log(["files"]) { "\($0.root.path)/data/own.log" }.get().bytes == Array("text".utf8))
+    for (needs, path) in [
+      (["process", "files"], "other.log"), (["process"], "data/own.log"), (["files"], "held/t/output.log"),
+      (["files"], "data/../other.log"), ([], "data/own.log"),
+    ] {
+      let failure = try await log(needs) { "\($0.root.path)/\(path)" }
+      #expect(throws: DriverFailure.self, "\(needs) \(path)") { try failure.get() }
+    }
+  }
+
   @Test func theEnvironmentIsReadWhereItIsDeclared() async throws {
     let bed = try await PluginBed(
       needs: ["env:AWS_*"], environment: ["AWS_REGION": "eu-1", "HOME": "/h"], "return host.env(...)")

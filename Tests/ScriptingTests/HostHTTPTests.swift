@@ -118,6 +118,19 @@ import Testing
     #expect(other?.message.contains("no permission `socket:/var/run/docker.sock`") == true)
   }
 
+  @Test(arguments: ["/run/plugin/../docker.sock", "unix:///run/plugin/../docker.sock", "plugin/x.sock"])
+  func aSocketIsJudgedByWhereItsPathLeads(_ path: String) async throws {
+    let bed = try await Self.sender(needs: ["socket:/run/plugin/*"])
+    let failure = await bed.failure(["url": "http://docker/", "socket": .string(path)])
+    #expect(failure?.message.contains("is no absolute path, or leads upwards") == true, "\(failure?.message ?? "")")
+  }
+
+  @Test func noAnswerIsHeldThatThePluginCouldNotHold() throws {
+    #expect(HostFunctions.kept(.max) == LuaPlugin.limits.memoryBytes)
+    #expect(HostFunctions.kept(10) == 10)
+    #expect(HostFunctions.kept(-1) == 0)
+  }
+
   @Test func filesAreSentAndReceived() async throws {
     let server = ScriptedServer([
       .read(body: 7), .send(Self.ok("download")), .read(), .send("HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno"),
@@ -256,6 +269,7 @@ import Testing
     func isDenied(_ url: String) async -> Bool {
       await bed.failure(["url": .string(url), "timeout": 2])?.message.contains("no permission `http:") == true
     }
+    #expect(await !isDenied("http://a.example.invalid/"))
     #expect(await !isDenied("http://inner.invalid/"))
     #expect(await !isDenied("http://INNER.invalid:1/"))
     #expect(await !isDenied("http://[::1]:1/"))

@@ -20,11 +20,12 @@ final class PluginBed: Sendable {
   }
 
   /// - Parameters:
-  ///   - act: body of the function that `act` calls with the context and its arguments.
+  ///   - function: the name of the plugin's function.
+  ///   - act: body of the function, which is called with the context and its arguments.
   ///   - files: more files of the plugin's folder, by path.
   init(
     needs: [String] = [], uses: [String] = [], settings: Value = [:], environment: [String: String] = [:],
-    files: [String: String] = [:],
+    files: [String: String] = [:], function: String = "act",
     _ act: String
   ) async throws {
     root = FileManager.default.temporaryDirectory.appending(path: "bed-\(UUID().uuidString)")
@@ -48,7 +49,7 @@ final class PluginBed: Sendable {
       kind: "driver", header: header,
       source: SourceFile(
         path: folder.appending(path: "driver.lua").path, name: "plugins/bed/driver.lua",
-        text: "return { act = function(ctx, ...)\n\(act)\nend }"),
+        text: "return { \(function) = function(ctx, ...)\n\(act)\nend }"),
       settings: settings, services: services)
   }
 

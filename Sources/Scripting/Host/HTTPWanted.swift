@@ -37,8 +37,6 @@ struct HTTPWanted: Sendable {
   static let fileSizeMax = 64 << 30
   /// Seconds of one request, unless the plugin says otherwise.
   static let seconds = 30.0
-  /// Seconds at most, a week: what is longer is a mistake, and milliseconds must not overflow.
-  private static let secondsMax = 604_800.0
 
   private static let keys = [
     "method", "url", "query", "headers", "body", "json", "form", "file", "into", "socket", "timeout", "stall", "limit",
@@ -80,8 +78,7 @@ struct HTTPWanted: Sendable {
     }
     if let socket = table.fields["socket"] {
       guard let path = socket.string else { throw Self.odd("socket", "the path of a Unix socket") }
-      self.socket = Permits.socketPath(path)
-      try functions.permits.require(.socket, self.socket)
+      self.socket = try functions.permits.socket(path)
     } else if let address {
       try functions.permits.require(.http, address.host)
     }
@@ -109,16 +106,11 @@ struct HTTPWanted: Sendable {
   }
 
   private mutating func readBounds(_ table: LuaTable, isStream: Bool) throws(LuaError) {
-    func seconds(_ key: String) throws(LuaError) -> Double? {
-      guard let tree = table.fields[key] else { return nil }
-      guard let seconds = tree.real, seconds > 0 else { throw Self.odd(key, "seconds, more than 0") }
-      return min(seconds, Self.secondsMax)
-    }
-    timeout = try seconds("timeout") ?? (isStream ? nil : Self.seconds)
-    stall = try seconds("stall")
+    timeout = try HostFunctions.seconds(table, "timeout", of: "a request") ?? (isStream ? nil : Self.seconds)
+    stall = try HostFunctions.seconds(table, "stall", of: "a request")
     if let tree = table.fields["limit"] {
       guard let bytes = tree.whole, bytes >= 0 else { throw Self.odd("limit", "bytes") }
-      limit = Int(clamping: bytes)
+      limit = table.fields["into"] == nil ? HostFunctions.kept(bytes) : Int(clamping: bytes)
     }
     mayCut = table.fields["cut"] == .boolean(true)
   }
@@ -130,11 +122,11 @@ struct HTTPWanted: Sendable {
     }
     if let tree = table.fields["bearer"] {
       guard tree.string != nil || tree.table != nil else { throw Self.odd("bearer", "text") }
-      try add("Authorization", .table(LuaTable(items: ["Bearer ", tree])), as: HostText.joinKey, "bearer")
+      try add("Authorization", .table(LuaTable(items: ["Bearer ", tree])), as: Node.joinKey, "bearer")
     } else if let user = table.fields["user"] {
       let pair: LuaTree = .table(LuaTable(items: [user, ":", table.fields["password"] ?? ""]))
-      let coded: LuaTree = [HostText.base64Key: [HostText.joinKey: pair]]
-      try add("Authorization", .table(LuaTable(items: ["Basic ", coded])), as: HostText.joinKey, "user")
+      let coded: LuaTree = [Node.base64Key: [Node.joinKey: pair]]
+      try add("Authorization", .table(LuaTable(items: ["Basic ", coded])), as: Node.joinKey, "user")
     }
   }
 

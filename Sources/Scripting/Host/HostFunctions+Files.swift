@@ -17,6 +17,14 @@ extension HostFunctions {
     return services.data + "/" + parts.joined(separator: "/")
   }
 
+  /// Output of a program that the plugin holds, or a file of its own folder: what the host may read in its name without
+  /// any permission to read.
+  func owns(_ file: String) -> Bool {
+    if file.split(separator: "/").contains("..") { return false }
+    return (permits.has(.process) && file.hasPrefix(services.processes.root + "/"))
+      || (permits.has(.files) && file.hasPrefix(services.data + "/"))
+  }
+
   func files(in state: LuaState) -> [String: LuaReference] {
     func answering(_ body: @escaping (borrowing LuaCall) throws -> [LuaValue]) -> LuaReference {
       state.function { (call: borrowing LuaCall) throws -> [LuaValue] in

@@ -4,8 +4,11 @@ import Processes
 
 /// Local processes that outlive the agent.
 extension HostFunctions {
-  private func token(_ tree: LuaTree) throws(LuaError) -> String {
-    guard let token = tree["token"].string else { throw LuaError(.runtime, "not a handle of a local process") }
+  /// The token of a handle, or the token itself. It names a folder, so it must not lead anywhere else.
+  func token(_ tree: LuaTree) throws(LuaError) -> String {
+    guard let token = tree.string ?? tree["token"].string, Processes.isToken(token) else {
+      throw LuaError(.runtime, "not a handle of a local process")
+    }
     return token
   }
 
@@ -26,7 +29,7 @@ extension HostFunctions {
         return [.tree(["health": "healthy", "detail": .string(detail), "lacks": .table(LuaTable(items: lacks))])]
       },
       "process.find": guarded { call in
-        let token = try call.string(1)
+        let token = try token(call.tree(1))
         switch processes.status(of: token) {
         case .absent: return [.nothing]
         case .unreadable(let failure): return Self.failed(DriverFailure(.unavailable, failure.message, retry: .safe))

@@ -61,7 +61,7 @@ extension HostFunctions {
   private func start(_ call: borrowing LuaCall) throws -> Operation {
     try permits.require(.process)
     let tree = try call.tree(1)
-    let token = try call.string(2)
+    let token = try token(call.tree(2))
     let processes = services.processes
     return {
       do {
@@ -116,10 +116,10 @@ extension HostFunctions {
       }
     }
     environment[Processes.commandVariable] = services.commandMark
-    let limit = table.fields["limit"]?.whole.map { Int(clamping: max(0, $0)) }
+    let limit = table.fields["limit"]?.whole.map(Self.kept)
     var command = Command(arguments, environment: environment, outputLimit: limit ?? Self.execOutputMax)
     command.folder = table.fields["cwd"]?.text
-    command.timeout = table.fields["timeout"]?.real ?? Self.execSeconds
+    command.timeout = try Self.seconds(table, "timeout", of: "host.exec") ?? Self.execSeconds
     var wanted = Wanted(
       command: command, isStreamed: table.fields["stream"] == .boolean(true),
       mayCut: table.fields["cut"] == .boolean(true))

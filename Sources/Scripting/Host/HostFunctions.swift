@@ -93,4 +93,21 @@ struct HostFunctions {
   }
 
   static func failed(_ failure: ProcessFailure) -> [LuaValue] { failed(DriverFailure(failure)) }
+
+  // MARK: bounds that plugins give
+
+  /// Seconds at most, a week: what is longer is a mistake, and what Lua calls infinite is no `Duration` at all.
+  private static let secondsMax = 604_800.0
+
+  /// The seconds of a table's `key`, bounded; nil where there is none. Throws for what is no length of time.
+  static func seconds(_ table: LuaTable, _ key: String, of what: String) throws(LuaError) -> Double? {
+    guard let tree = table.fields[key] else { return nil }
+    guard let seconds = tree.real, seconds > 0 else {
+      throw LuaError(.runtime, "`\(key)` of \(what) is seconds, more than 0")
+    }
+    return min(seconds, secondsMax)
+  }
+
+  /// Bytes that are kept where a plugin asks for `bytes`: it cannot hold more than its memory, so the agent need not.
+  static func kept(_ bytes: Int64) -> Int { min(Int(clamping: max(0, bytes)), LuaPlugin.limits.memoryBytes) }
 }

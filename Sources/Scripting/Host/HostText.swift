@@ -43,16 +43,11 @@ private enum Seal {
     guard case .object(let fields) = value, fields.count == 1, let (key, inner) = fields.first else { return nil }
     switch (key, inner) {
     case (Node.secretKey, .string(let name)): self = .secret(name)
-    case (HostText.joinKey, .array(let parts)): self = .join(parts)
-    case (HostText.base64Key, _): self = .base64(inner)
+    case (Node.joinKey, .array(let parts)): self = .join(parts)
+    case (Node.base64Key, _): self = .base64(inner)
     default: return nil
     }
   }
-}
-
-extension HostText {
-  static let joinKey = "$join"
-  static let base64Key = "$base64"
 }
 
 extension Value {

@@ -69,6 +69,7 @@ public struct LuaDriver: Driver {
     }
     let isDone = table.fields["done"] == .boolean(true)
     if let file = table.fields["file"]?.string {
+      guard plugin.owns(file) else { throw answer.bug("returned a `file` that is none of its own: \(file)") }
       let offset = cursor?.intValue ?? 0
       let bytes = Disk.read(file, from: offset, limit: Self.logChunkBytes) ?? []
       let end = offset + Int64(bytes.count)

@@ -9,6 +9,7 @@ final class LuaPlugin: Sendable {
   let kind: String
   private let runner: LuaRunner
   private let functions: [String: LuaReference]
+  private let host: HostFunctions
   /// First argument of every function: the operator's settings and the plugin's data folder.
   private let context: LuaTree
 
@@ -32,6 +33,7 @@ final class LuaPlugin: Sendable {
     let permits = Permits(
       plugin: header.name, declared: header.needs, settings: settings, home: services.environment["HOME"] ?? "/")
     let host = HostFunctions(permits: permits, services: services)
+    self.host = host
     let (folder, shown) = (parent(source.path), parent(source.name))
     do {
       let runner = try LuaRunner(sandbox: .run, limits: Self.limits)
@@ -75,6 +77,9 @@ final class LuaPlugin: Sendable {
       throw DriverFailure(.bug, "\(title): \(error)")
     }
   }
+
+  /// Whether the host may read a log from `file` for the plugin.
+  func owns(_ file: String) -> Bool { host.owns(file) }
 
   private static func failure(_ error: LuaError, _ title: String) -> DriverFailure {
     switch error.kind {

@@ -32,19 +32,37 @@ struct Permits: Sendable {
 
   /// An absolute path that may be read; `~/` is the agent's home.
   func readable(_ path: String) throws(LuaError) -> String {
-    let full = expanded(path)
-    guard full.hasPrefix("/"), !full.split(separator: "/").contains(".."), !full.contains("\0") else {
-      throw LuaError(.runtime, "`\(path)` is no absolute path, or leads upwards")
-    }
+    let full = try Self.absolute(expanded(path))
     try require(.read, full)
     return full
+  }
+
+  /// The path of a Unix socket that may be connected to.
+  func socket(_ path: String) throws(LuaError) -> String {
+    let full = try Self.absolute(Self.socketPath(path))
+    try require(.socket, full)
+    return full
+  }
+
+  /// Throws for a path that would be judged by other words than those of where it leads: `/run/*` is not
+  /// `/run/../etc`.
+  private static func absolute(_ path: String) throws(LuaError) -> String {
+    guard path.hasPrefix("/"), !path.split(separator: "/").contains(".."), !path.contains("\0") else {
+      throw LuaError(.runtime, "`\(path)` is no absolute path, or leads upwards")
+    }
+    return path
   }
 
   /// Is `subject` what the permission names. What the operator wrote is taken as it stands, not as a pattern.
   private func allows(_ permission: Permission, _ subject: String) -> Bool {
     guard let name = permission.setting else {
       let pattern = permission.subject ?? ""
-      return Glob.matches(subject, permission.kind == .read ? expanded(pattern) : pattern)
+      switch permission.kind {
+      case .read: return Glob.matches(subject, expanded(pattern))
+      // Hosts have no case, and `subject` is in lower case.
+      case .http: return Glob.matches(subject, pattern.lowercased())
+      default: return Glob.matches(subject, pattern)
+      }
     }
     guard let setting = settings[name]?.stringValue, !setting.isEmpty else { return false }
     switch permission.kind {
