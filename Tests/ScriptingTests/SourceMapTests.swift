@@ -34,7 +34,6 @@ struct SourceMapTests {
     #expect(table.places(of: [.key("target")])?.key == Place(file: "q.lua", line: 4, column: 36, length: 6))
     #expect(table.places(of: [.key("resource"), .key("a-b"), .index(1), .key("deep")])?.key.line == 6)
     #expect(table.places(of: [.key("resource"), .key("limits"), .key("gpus")])?.value.column == 23)
-    #expect(table.entry(at: [.key("resource"), .key("limits"), .key("gpus")])?.call == "var")
     #expect(table.places(of: [.key("resource"), .key("limits"), .key("gpus"), .key("max")])?.key.column == 50)
     #expect(table.places(of: [.key("last")])?.key == Place(file: "q.lua", line: 11, column: 38, length: 4))
     let beyond = try #require(table.places(of: [.key("resource"), .key("limits"), .key("x"), .key("y")]))
@@ -53,5 +52,21 @@ struct SourceMapTests {
     "queue \"x\" { [f(1)] = 2, [", "queue(\"x\", { a = 1 })",
   ]) func anyTextIsReadWithoutHarm(source: String) {
     _ = SourceMap(file: "x", source: source)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aTableOfAHundredThousandKeysIsReadAtOnce() throws {
+    let count = 100_000
+    let keys = (0..<count).map { "k\($0)=1," }.joined()
+    let table = try #require(
+      SourceMap(file: "x", source: "queue \"x\" {\(keys)k0=2}").declaration("queue", name: "x", near: 1)?.table)
+    for index in 0..<count { #expect(table.places(of: [.key("k\(index)")])?.isExact == true) }
+    #expect(table.allRepeated.map(\.key) == ["k0"])
+  }
+
+  @Test(.timeLimit(.minutes(1))) func tenThousandQueuesOfOneFileAreFoundAtOnce() {
+    let count = 10_000
+    let source = (0..<count).map { "queue \"q\($0)\" {}\n" }.joined()
+    let map = SourceMap(file: "x", source: source)
+    for index in 0..<count { #expect(map.declaration("queue", name: "q\(index)", near: 1)?.place.line == index + 1) }
   }
 }

@@ -16,6 +16,9 @@ final class DeclarationReader {
 
   /// What `declare` adds to while a file runs.
   private final class Collector {
+    /// Values that the file may still declare. They are copied out of Lua, whose memory is bounded; a loop that declares
+    /// one large table again and again would fill the host's.
+    var room = LuaTreeLimits.standard.nodes
     var found: [(word: String, name: LuaTree, body: LuaTree, line: Int?)] = []
     var failures: [(word: String, message: String, line: Int?)] = []
   }
@@ -29,6 +32,7 @@ final class DeclarationReader {
     var result = Result()
     collector.found = []
     collector.failures = []
+    collector.room = LuaTreeLimits.standard.nodes
     do throws(LuaError) {
       let (state, setup) = try prepare()
       let environment = try state.environment(setup: setup)
@@ -71,7 +75,9 @@ final class DeclarationReader {
       }
       if case .table = call.kind(3) {
         do {
-          collector.found.append((word, try call.tree(2), try call.tree(3), line))
+          let body = try call.tree(3, LuaTreeLimits(nodes: collector.room))
+          collector.room -= body.size
+          collector.found.append((word, try call.tree(2), body, line))
         } catch let error as LuaError {
           collector.failures.append((word, "this \(word) cannot be read: \(error.message)", line))
         }
@@ -121,5 +127,13 @@ final class DeclarationReader {
     let parts = message.split(separator: "'", omittingEmptySubsequences: false)
     guard parts.count >= 3, parts[0].hasSuffix("(global ") else { return nil }
     return String(parts[1])
+  }
+}
+
+extension LuaTree {
+  /// Values in it, itself counted.
+  fileprivate var size: Int {
+    guard case .table(let table) = self else { return 1 }
+    return table.items.reduce(1) { $0 + $1.size } + table.fields.values.reduce(0) { $0 + $1.size }
   }
 }

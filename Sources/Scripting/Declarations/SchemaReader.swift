@@ -117,7 +117,7 @@ struct SchemaReader {
       }
       if !table.items.isEmpty {
         report(
-          "C0054", "`\(path.text)` has a type without a key", at: path, help: "write key = \(Self.wanted.prefix(8))")
+          "C0054", "`\(path.text)` has a type without a key", at: path, help: "write { name = string() }")
       }
       return .table(
         table.fields.keys.sorted().map { key in

@@ -11,9 +11,15 @@ enum Vocabulary {
 
   /// Evaluated once in each state: answers a function that puts the words into a file's environment. `declare` is a
   /// host function: word, name, body.
+  ///
+  /// One state reads all files, so nothing that they share can be got at and changed: metatables are hidden, and what a
+  /// type answers to is not the metatable itself.
   static let prelude = """
-    local schema = { __name = "schema" }
-    schema.__index = schema
+    local function tag(name)
+      return { __name = name, __metatable = name }
+    end
+    local schema, methods = tag "schema", {}
+    schema.__index = methods
     local function make(kind, options)
       return setmetatable({ kind = kind, options = options }, schema)
     end
@@ -23,16 +29,15 @@ enum Vocabulary {
       copy[key] = value
       return setmetatable(copy, schema)
     end
-    function schema:default(value) return with(self, "default", value) end
-    function schema:required() return with(self, "required", true) end
-    function schema:doc(text) return with(self, "doc", text) end
-    function schema:implies(capability) return with(self, "implies", capability) end
+    function methods:default(value) return with(self, "default", value) end
+    function methods:required() return with(self, "required", true) end
+    function methods:doc(text) return with(self, "doc", text) end
+    function methods:implies(capability) return with(self, "implies", capability) end
 
     local function simple(kind)
       return function(options) return make(kind, options) end
     end
-    local variable, reference, extension, nothing =
-      { __name = "var" }, { __name = "secret" }, { __name = "extend" }, { __name = "null" }
+    local variable, reference, extension, nothing = tag "var", tag "secret", tag "extend", tag "null"
 
     local shared = {
       int = simple "int", number = simple "number", bool = simple "bool", duration = simple "duration",
@@ -57,8 +62,8 @@ enum Vocabulary {
       end
     end
     local callable = {
-      string = { __call = function(_, options) return make("string", options) end },
-      table = { __call = function(_, options) return make("table", options) end },
+      string = { __metatable = false, __call = function(_, options) return make("string", options) end },
+      table = { __metatable = false, __call = function(_, options) return make("table", options) end },
     }
 
     return function(environment)

@@ -15,9 +15,22 @@ struct SourceMap: Sendable {
   }
 
   struct Table: Sendable {
-    var entries: [Entry] = []
+    private(set) var entries: [Entry] = []
     /// The keys that stand twice: the second place and the first.
-    var repeated: [(key: String, second: Place, first: Place)] = []
+    private(set) var repeated: [(key: String, second: Place, first: Place)] = []
+    /// Where in `entries` a step stands first and last. Files that programs write have tables of a hundred thousand
+    /// keys, which nobody waits for to be searched through for each of them.
+    private var positions: [PathStep: (first: Int, last: Int)] = [:]
+
+    mutating func add(_ entry: Entry) {
+      let first = positions[entry.step]?.first
+      if let first, case .key(let key) = entry.step { repeated.append((key, entry.key, entries[first].key)) }
+      positions[entry.step] = (first ?? entries.count, entries.count)
+      entries.append(entry)
+    }
+
+    /// The entry that counts, which is the last one.
+    func entry(_ step: PathStep) -> Entry? { positions[step].map { entries[$0.last] } }
   }
 
   struct Entry: Sendable {
@@ -27,30 +40,32 @@ struct SourceMap: Sendable {
     var value: Place
     /// The constructor that the value is, or that it has as its last argument (`int { min = 1 }`).
     var table: Table?
-    /// The function called to make the value: `var`, `int`, `secret`.
-    var call: String?
   }
 
   var file: String
-  var declarations: [Declaration]
-  private(set) var lineCount: Int
+  let declarations: [Declaration]
+  /// By word and name, in their order: a file may hold thousands.
+  private let named: [Name: [Declaration]]
+
+  private struct Name: Hashable {
+    var word: String
+    var name: String?
+  }
 
   init(file: String, source: String) {
     self.file = file
     var reader = Reader(file: file, tokens: LuaTokenizer.tokens(of: source))
     declarations = reader.declarations()
-    lineCount = source.utf8.reduce(1) { $1 == 10 ? $0 + 1 : $0 }
+    named = Dictionary(grouping: declarations) { Name(word: $0.word, name: $0.name) }
   }
 
   /// The declaration `word` named `name`, else the one nearest above `line`.
   func declaration(_ word: String, name: String?, near line: Int) -> Declaration? {
-    let all = declarations.filter { $0.word == word }
-    if let name {
-      let named = all.filter { $0.name == name }
-      if named.count == 1 { return named[0] }
-      if let last = named.last(where: { $0.place.line <= line }) { return last }
+    if let name, let found = named[Name(word: word, name: name)] {
+      if found.count == 1 { return found[0] }
+      if let last = found.last(where: { $0.place.line <= line }) { return last }
     }
-    return all.last { $0.place.line <= line } ?? all.first
+    return declarations.last { $0.word == word && $0.place.line <= line } ?? declarations.first { $0.word == word }
   }
 }
 
@@ -58,16 +73,11 @@ extension SourceMap.Table {
   /// Places of the key and the value at `path`; where the path leads out of what is written as a constructor, those of
   /// its deepest written part, and `isExact` is false.
   func places(of path: Path) -> (key: Place, value: Place, isExact: Bool)? {
-    guard let first = path.first, let entry = entries.last(where: { $0.step == first }) else { return nil }
+    guard let first = path.first, let entry = entry(first) else { return nil }
     let rest = Array(path.dropFirst())
     if rest.isEmpty { return (entry.key, entry.value, true) }
     if let deeper = entry.table?.places(of: rest) { return deeper }
     return (entry.key, entry.value, false)
-  }
-
-  func entry(at path: Path) -> SourceMap.Entry? {
-    guard let first = path.first, let entry = entries.last(where: { $0.step == first }) else { return nil }
-    return path.count == 1 ? entry : entry.table?.entry(at: Array(path.dropFirst()))
   }
 
   /// Every key that stands twice in one constructor, at any depth.
@@ -160,22 +170,18 @@ private struct Reader {
         position += 1
       }
       let value = self.token.map(place) ?? place(keyToken)
-      let (nested, call) = expression()
-      if case .key(let key) = step, let first = table.entries.first(where: { $0.step == step }) {
-        table.repeated.append((key, place(keyToken), first.key))
-      }
-      table.entries.append(.init(step: step, key: place(keyToken), value: value, table: nested, call: call))
+      let nested = expression()
+      table.add(.init(step: step, key: place(keyToken), value: value, table: nested))
       if index == before { index += 1 }
     }
     if token != nil { index += 1 }
     return table
   }
 
-  /// Skips one expression up to `,`, `;` or the end of the constructor it stands in; gives the last constructor in it
-  /// and the function called first.
-  mutating func expression() -> (SourceMap.Table?, String?) {
+  /// Skips one expression up to `,`, `;` or the end of the constructor it stands in; gives the last constructor in it.
+  mutating func expression() -> SourceMap.Table? {
     var table: SourceMap.Table?
-    var call: String?
+    var isCall = false
     var isFirst = true
     while let token, !token.isSymbol(","), !token.isSymbol(";"), !token.isSymbol("}") {
       if token.isSymbol("{") {
@@ -185,11 +191,11 @@ private struct Reader {
           skipBalanced()
         }
       } else if token.isSymbol("(") || token.isSymbol("[") {
-        let inner = call != nil && token.isSymbol("(") ? argumentTable() : nil
+        let inner = isCall && token.isSymbol("(") ? argumentTable() : nil
         if let inner { table = inner } else { skipBalanced() }
       } else {
         if case .name(let word) = token.kind {
-          if isFirst { call = word }
+          if isFirst { isCall = true }
           if word == "function" {
             skipFunction()
             continue
@@ -199,7 +205,7 @@ private struct Reader {
       }
       isFirst = false
     }
-    return (table, call)
+    return table
   }
 
   /// At `(` of a call: reads its arguments and gives the last constructor among them, or nil where there is none.
