@@ -1,3 +1,5 @@
+import Model
+
 /// The shells that commands can be completed in.
 enum Shell: String, CaseIterable, Sendable {
   case bash, zsh, fish

@@ -1,3 +1,5 @@
+import Model
+
 /// The help of one command.
 public struct Help {
   /// Columns of a line where no terminal says otherwise.

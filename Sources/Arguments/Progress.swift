@@ -1,3 +1,5 @@
+import Model
+
 /// How far something has come, as one line.
 public struct Progress: Sendable, Equatable {
   public var label: String

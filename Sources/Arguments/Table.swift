@@ -1,3 +1,5 @@
+import Model
+
 /// Rows of cells under headings, in columns that line up.
 ///
 /// On a terminal no line is wider than the terminal: the widest columns are cut first. Elsewhere nothing is cut.

@@ -1,3 +1,5 @@
+import Model
+
 func spaces(_ count: Int) -> String { String(repeating: " ", count: max(0, count)) }
 
 /// Breaks text between words so that no line is wider than `width`, unless a single word is.

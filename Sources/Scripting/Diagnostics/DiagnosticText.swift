@@ -1,6 +1,7 @@
 import Model
 
-/// Diagnostics as people read them on a terminal, in the form that rustc made known.
+/// Diagnostics as people read them on a terminal, in the form that rustc made known. Names and lines of files are made
+/// printable: a file from elsewhere must not speak to the terminal.
 public struct DiagnosticText: Sendable {
   /// The lines of a file by its path, or nil where it cannot be read.
   public var source: @Sendable (String) -> [Substring]?
@@ -18,28 +19,29 @@ public struct DiagnosticText: Sendable {
   public func render(_ diagnostic: Diagnostic) -> String {
     let word = diagnostic.severity.rawValue
     let colour = diagnostic.severity == .error ? "31" : "33"
-    var out = style("\(word)[\(diagnostic.code)]", "1;\(colour)") + style(": \(diagnostic.message)", "1") + "\n"
+    var out = style("\(word)[\(diagnostic.code)]", "1;\(colour)")
+    out += style(": \(printable(diagnostic.message))", "1") + "\n"
     let places = [diagnostic.place, diagnostic.because?.place].compactMap { $0 }
     let gutter = max(1, places.map { String($0.line).count }.max() ?? 1)
     let pad = String(repeating: " ", count: gutter + 2)
     let arrow = String(repeating: " ", count: gutter + 1)
     if let place = diagnostic.place {
-      out += "\(arrow)\(style("-->", "34")) \(place.text)\n"
+      out += "\(arrow)\(style("-->", "34")) \(printable(place.text))\n"
       out += snippet(place, mark: "^", label: diagnostic.label, gutter: gutter, colour: colour)
     }
     if let because = diagnostic.because {
       if diagnostic.place != nil { out += "\(pad)\(style("|", "34"))\n" }
-      out += "\(arrow)\(style(":::", "34")) \(because.place.text)\n"
+      out += "\(arrow)\(style(":::", "34")) \(printable(because.place.text))\n"
       out += snippet(because.place, mark: "-", label: because.label, gutter: gutter, colour: "34")
     }
     for (index, note) in diagnostic.notes.enumerated() {
       if index == 0, !places.isEmpty { out += "\(pad)\(style("|", "34"))\n" }
-      let lines = note.split(separator: "\n", omittingEmptySubsequences: false)
+      let lines = note.split(separator: "\n", omittingEmptySubsequences: false).map { printable(String($0)) }
       out += "\(pad)\(style("=", "34")) \(lines.first ?? "")\n"
       for line in lines.dropFirst() { out += "\(pad)  \(line)\n" }
     }
     if let help = diagnostic.help {
-      let lines = help.split(separator: "\n", omittingEmptySubsequences: false)
+      let lines = help.split(separator: "\n", omittingEmptySubsequences: false).map { printable(String($0)) }
       out += style("help", "1;36") + ": " + lines.joined(separator: "\n      ") + "\n"
     }
     return out
@@ -48,10 +50,13 @@ public struct DiagnosticText: Sendable {
   private func snippet(_ place: Place, mark: Character, label: String?, gutter: Int, colour: String) -> String {
     let bar = style("|", "34")
     let pad = String(repeating: " ", count: gutter + 2)
+    let label = label.map(printable)
     guard let lines = source(place.file), place.line >= 1, place.line <= lines.count else {
       return label.map { "\(pad)\(bar) \($0)\n" } ?? ""
     }
-    var text = lines[place.line - 1].filter { !$0.isNewline }.map { $0 == "\t" ? " " : $0 }
+    // Columns of places are Unicode scalars.
+    let line = lines[place.line - 1].filter { !$0.isNewline }.map { $0 == "\t" ? " " : $0 }
+    var text = Array(printable(String(line)).unicodeScalars)
     var column = place.column
     var length = place.length
     if column < 1 {
@@ -70,10 +75,19 @@ public struct DiagnosticText: Sendable {
     let number = String(place.line)
     let numbered = String(repeating: " ", count: 1 + gutter - number.count) + number
     var out = "\(pad)\(bar)\n"
-    out += "\(style(numbered, "34")) \(bar) \(String(text).trimmedEnd)\n"
-    let marks = String(repeating: " ", count: column - 1) + String(repeating: mark, count: length)
+    out += "\(style(numbered, "34")) \(bar) \(string(text[...]).trimmedEnd)\n"
+    let marked = text.dropFirst(column - 1).prefix(length)
+    let marks =
+      String(repeating: " ", count: displayWidth(of: string(text.prefix(column - 1))))
+      + String(repeating: mark, count: max(1, displayWidth(of: string(marked))))
     out += "\(pad)\(bar) \(style(marks + (label.map { " \($0)" } ?? ""), colour))\n"
     return out
+  }
+
+  private func string(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
+    var text = String.UnicodeScalarView()
+    text.append(contentsOf: scalars)
+    return String(text)
   }
 
   private func style(_ text: String, _ code: String) -> String {

@@ -4,7 +4,7 @@ public func displayWidth(of text: some StringProtocol) -> Int {
 }
 
 /// Columns of one character as a reader sees it, whatever number of code points it is made of.
-func displayWidth(of character: Character) -> Int {
+public func displayWidth(of character: Character) -> Int {
   let scalars = character.unicodeScalars
   guard let base = scalars.first else { return 0 }
   if base.value >= 0x20 && base.value < 0x7F { return 1 }
