@@ -32,9 +32,13 @@ import Testing
       (#"{"override": {}}"#, "c.json has no key `override`", "did you mean `overrides`?"),
       (#"{"overrides": {"arg": []}}"#, "`overrides` in c.json has no key `arg`", "did you mean `args`?"),
       (
-        #"{"overrides": {"args": ["a", 3]}}"#, "`overrides.args.[2]` in c.json is of the wrong kind",
+        #"{"overrides": {"args": ["a", 3]}}"#, "`overrides.args[2]` in c.json is of the wrong kind",
         "args and entry_point are lists of text, run_config is a table"
       ),
+      (
+        #"{"overrides": {"args": [null]}}"#, "`overrides.args[1]` in c.json is of the wrong kind",
+        "args and entry_point are lists of text, run_config is a table"
+      ), (#"{"job": null}"#, "`job` in c.json is of the wrong kind", nil),
       (
         #"{"priority": "urgent"}"#, "`priority` in c.json is not one of its values",
         "one of critical, high, medium, low"

@@ -25,7 +25,7 @@ struct LaunchFile {
     fields["queue"] = fields["queue"] ?? ""
     do {
       submission = try Value.object(fields).decode(Submission.self)
-    } catch DecodingError.typeMismatch(_, let context) {
+    } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
       throw LocalFailure("\(Self.place(context)) in \(path) is of the wrong kind", hint: Self.hint(context))
     } catch DecodingError.dataCorrupted(let context) {
       throw LocalFailure("\(Self.place(context)) in \(path) is not one of its values", hint: Self.hint(context))
@@ -43,7 +43,8 @@ struct LaunchFile {
   }
 
   private static func place(_ context: DecodingError.Context) -> String {
-    "`" + context.codingPath.map { $0.intValue.map { "[\($0 + 1)]" } ?? $0.stringValue }.joined(separator: ".") + "`"
+    let path: Path = context.codingPath.map { $0.intValue.map(PathStep.index) ?? .key($0.stringValue) }
+    return "`\(path.text)`"
   }
 
   private static func hint(_ context: DecodingError.Context) -> String? {
