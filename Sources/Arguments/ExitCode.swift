@@ -34,4 +34,5 @@ public struct UsageError: Error, Equatable {
 
   /// Each problem is a whole sentence.
   public init(_ problems: String...) { self.problems = problems }
+  public init(_ problems: [String]) { self.problems = problems }
 }

@@ -72,7 +72,7 @@ import Testing
     let result = await ran("launch", environment: ["LUNAPORT_URL": "http://127.0.0.1:1"])
     #expect(result.code == .usage)
     #expect(result.errors.hasPrefix("error: Missing expected option '--job <job>'."))
-    #expect(result.errors.contains("Missing expected option '--queue <queue>'."))
+    #expect(result.errors.contains("\nerror: Missing expected option '--queue <queue>'."))
   }
 }
 

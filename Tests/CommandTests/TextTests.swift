@@ -129,6 +129,10 @@ import Testing
   @Test func aRefusedKeySaysHowToGetIn() {
     let error = APIError.refused(status: 401, ErrorView.Body(code: "unauthorized", message: "the key is not known"))
     #expect(text(error).hasSuffix("help: run 'lunaport login', or set LUNAPORT_API_KEY"))
+    let forWriters = APIError.refused(
+      status: 401,
+      ErrorView.Body(code: "unauthenticated", message: "no key", hint: "send Authorization: Bearer KEY"))
+    #expect(text(forWriters).hasSuffix("no key\nhelp: run 'lunaport login', or set LUNAPORT_API_KEY"))
   }
 
   @Test func allProblemsOfARequestAreShownEachOnce() throws {

@@ -9,6 +9,8 @@ extension Lunaport {
       discussion: """
         An agent polls its queues and has none of their jobs (polling), has some (busy), finishes what it has and takes \
         no more (draining), was not heard from (stale), or does not cover its queues (refused).
+
+          lunaport agents --drain box-1
         """
     ) { declare in
       let server = ServerOptions(&declare, environment)

@@ -8,7 +8,13 @@ extension Lunaport {
   var checkCommand: Command {
     Command(
       "check", "Check queue files and plugins, and show every problem of every file.",
-      discussion: "The exit code is 0 where there is no error, 1 where there is one, 2 where nothing could be checked."
+      discussion: """
+        The exit code is 0 where there is no error, 1 where there is one, 2 where nothing could be checked.
+
+          lunaport check
+          lunaport check queues.d --plugins plugins --format github
+          lunaport check --explain C0021
+        """
     ) { declare in
       let folder = declare.argument(
         "folder", .directory, default: ConfigurationOptions.queuesFolder, help: "Folder of queue files.")
@@ -49,8 +55,11 @@ extension Lunaport {
   var diffCommand: Command {
     Command(
       "diff", "Compare queue files with what the server runs on.",
-      discussion:
-        "The exit code is 0 where nothing differs and 1 where something does. Queues made without a file are left out."
+      discussion: """
+        The exit code is 0 where nothing differs and 1 where something does. Queues made without a file are left out.
+
+          lunaport diff queues.d
+        """
     ) { declare in
       let server = ServerOptions(&declare, environment)
       let folder = declare.argument(

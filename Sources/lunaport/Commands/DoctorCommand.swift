@@ -8,6 +8,8 @@ extension Lunaport {
       discussion: """
         Looks at the server that commands would talk to, at this machine as that of an agent, and with --data at a data \
         folder. The exit code is 1 where something fails.
+
+          lunaport doctor --data data
         """
     ) { declare in
       let url = declare.option(

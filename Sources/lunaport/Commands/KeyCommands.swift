@@ -76,9 +76,14 @@ extension Lunaport {
     Command("revoke", "Take a key back: it is refused from now on.") { declare in
       let server = ServerOptions(&declare, environment)
       let id = declare.argument("id", .string, help: "The key's id, as 'key list' shows it.")
+      let json = declare.json()
       return { values, console in
         try await server.client(values).revokeKey(values[id])
-        try console.print(printable("key \(values[id]) is revoked"))
+        if values[json] {
+          try console.print(json: ["id": values[id]])
+        } else {
+          try console.print(printable("key \(values[id]) is revoked"))
+        }
         return .ok
       }
     }

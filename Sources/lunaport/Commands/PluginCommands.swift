@@ -71,8 +71,11 @@ extension Lunaport {
   private var pluginDoc: Command {
     Command(
       "doc", "Print what a plugin takes and provides, or what declarations may say.",
-      discussion:
-        "Without a name it is the reference of all declarations, capabilities, permissions and codes, as Markdown."
+      discussion: """
+        Without a name it is the reference of all declarations, capabilities, permissions and codes, as Markdown.
+
+          lunaport plugin doc kubernetes
+        """
     ) { declare in
       let name = declare.optionalArgument("plugin", .name(from: "plugins"), help: "The plugin's name.")
       let plugins = ConfigurationOptions.plugins(&declare)

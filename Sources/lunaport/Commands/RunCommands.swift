@@ -10,7 +10,13 @@ extension Lunaport {
   }
 
   private var runList: Command {
-    Command("list", "List runs, newest first.") { declare in
+    Command(
+      "list", "List runs, newest first.",
+      discussion: """
+          lunaport run list -q gpu --state running --state pending
+          lunaport run list -p demo -n 100 --json
+        """
+    ) { declare in
       let server = ServerOptions(&declare, environment)
       let entity = declare.entity()
       let project = declare.project()
@@ -69,7 +75,13 @@ extension Lunaport {
   }
 
   private var runLogs: Command {
-    Command("logs", "Print what a run has written.") { declare in
+    Command(
+      "logs", "Print what a run has written.",
+      discussion: """
+          lunaport run logs a1b2c3d4 --follow
+          lunaport run logs a1b2c3d4 --attempt 1 > first.log
+        """
+    ) { declare in
       let server = ServerOptions(&declare, environment)
       let id = declare.run()
       let follow = declare.flag("follow", short: "f", help: "Go on until the run ends.")

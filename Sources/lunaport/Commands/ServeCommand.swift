@@ -28,6 +28,8 @@ extension Lunaport {
       discussion: """
         When it serves, it prints one line on standard output: ready http://HOST:PORT. Its log goes to standard error. \
         The key of the first admin is in DATA/admin.key. SIGTERM and Ctrl-C stop it in order.
+
+          lunaport serve --data data --listen 127.0.0.1:8080 --queues queues.d
         """
     ) { declare in
       let options = ServeOptions(&declare)

@@ -45,7 +45,7 @@ struct SubmissionOptions: Sendable {
     var missing: [String] = []
     if submission.job.isEmpty, needsJob { missing.append("Missing expected option '--job <job>'.") }
     if submission.queue.isEmpty { missing.append("Missing expected option '--queue <queue>'.") }
-    guard missing.isEmpty else { throw UsageError(missing.joined(separator: " ")) }
+    guard missing.isEmpty else { throw UsageError(missing) }
     return submission
   }
 

@@ -59,8 +59,8 @@ extension APIError: CommandFailure {
         help: ["check LUNAPORT_URL, and that server and client are of one version"]
       ).rendered(on: terminal)
     case .refused(let status, let body):
-      var help = body.hint.map { [$0] } ?? []
-      if status == 401, help.isEmpty { help = ["run 'lunaport login', or set LUNAPORT_API_KEY"] }
+      // The server speaks to who writes requests; here the key comes from one of two places.
+      let help = status == 401 ? ["run 'lunaport login', or set LUNAPORT_API_KEY"] : body.hint.map { [$0] } ?? []
       let title = FailureText(code: body.code, message: body.message, help: help).rendered(on: terminal)
       guard let problems = body.problems, let first = problems.first else { return title }
       let texts = problems.map { ProblemText($0).rendered(on: terminal) }
