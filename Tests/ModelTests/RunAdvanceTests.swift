@@ -46,6 +46,8 @@ struct RunAdvanceTests {
     try run.lapse(now: 140)
     try run.lease(to: "a2", epoch: 9, now: 141)
     #expect(throws: RunRefusal.stale(attempt: 2, epoch: 9)) { try run.requireLive(attempt: 1, epoch: 7) }
+    #expect(throws: RunRefusal.stale(attempt: 2, epoch: 9)) { try run.requireLive(attempt: 2, epoch: 7) }
+    #expect(throws: RunRefusal.stale(attempt: 2, epoch: 9)) { try run.requireLive(attempt: 1, epoch: 9) }
   }
 
   @Test func aLapseBeforeStartQueuesAgainAndOneAfterStartLosesTheRun() throws {
@@ -76,6 +78,12 @@ struct RunAdvanceTests {
     try run.progress(to: .starting, message: nil, now: 61)
     try run.end(.exited(3), now: 62)
     #expect(run.state == .failed && run.exitCode == 3)
+  }
+
+  @Test func retriesWaitTwiceAsLongEachTimeUpToABoundAndComeToAnEnd() {
+    let policy = RetryPolicy(max: 4, on: [.failed], delay: 10, delayMax: 35)
+    let delays = (0...5).map { policy.delay(after: .failed, reason: .exit, retries: $0) }
+    #expect(delays == [10, 20, 35, 35, nil, nil])
   }
 
   @Test func aStopRequestOutweighsRetry() throws {

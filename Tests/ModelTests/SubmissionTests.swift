@@ -174,6 +174,14 @@ struct SubmissionTests {
     #expect(Schema(wanted).misfits(of: Self.hole("v", given)).isEmpty)
   }
 
+  @Test func aListHasAsManyItemsAsItsTypeSays() {
+    let list = Schema(.list(Schema(.any), min: 1, max: 2))
+    let counts = (0...3).map { count in
+      list.misfits(of: Node(.array(Array(repeating: 1, count: count)), Self.origin)).count
+    }
+    #expect(counts == [1, 0, 0, 1])
+  }
+
   // MARK: depth
 
   @Test func whatWrapsTheDeepestDocumentCanStillBeRead() throws {
