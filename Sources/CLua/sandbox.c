@@ -197,5 +197,4 @@ void clua_close(clua_host *h) {
   free(h);
 }
 
-int clua_version(void) { return LUA_VERSION_NUM; }
 const char *clua_release_name(void) { return LUA_RELEASE; }

@@ -20,9 +20,6 @@ public struct LuaCall: ~Copyable {
     LuaKind(type: lua_type(lua, index(position)))
   }
 
-  /// Is there no argument at `position`, or `nil`.
-  public func isNothing(_ position: Int) -> Bool { kind(position) == .nothing }
-
   /// A whole number; a fraction or a numeral in a string counts where it stands for one, as in Lua's own functions.
   @inlinable public func integer(_ position: Int) throws -> Int64 {
     var valid: Int32 = 0

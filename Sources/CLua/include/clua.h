@@ -116,7 +116,6 @@ typedef struct clua_host {
   clua_frame frames[CLUA_FRAMES];
 } clua_host;
 
-int clua_version(void);
 const char *clua_release_name(void);
 
 // A new state with its sandbox, or null where the machine has no memory left. `body` and `release` are called on
@@ -160,7 +159,6 @@ void clua_set_field(lua_State *L, int index, const char *key, size_t length);  /
 void clua_get_field(lua_State *L, int index, const char *key, size_t length);  // raw; pushes the value
 const char *lua_pushlstring(lua_State *L, const char *bytes, size_t length);
 void lua_createtable(lua_State *L, int items, int fields);
-void lua_rawset(lua_State *L, int index);
 void lua_rawseti(lua_State *L, int index, clua_integer key);
 int lua_next(lua_State *L, int index);  // also raises on a key that is not in the table: only pass its own keys
 // The metatable's __name, if that is a string; pushes nothing.
@@ -188,7 +186,6 @@ void lua_settop(lua_State *L, int index);
 int lua_checkstack(lua_State *L, int slots);
 int lua_type(lua_State *L, int index);
 void lua_pushvalue(lua_State *L, int index);
-void lua_rotate(lua_State *L, int index, int count);
 void lua_pushnil(lua_State *L);
 void lua_pushboolean(lua_State *L, int value);
 void lua_pushinteger(lua_State *L, clua_integer value);
@@ -198,9 +195,6 @@ clua_integer lua_tointegerx(lua_State *L, int index, int *valid);
 double lua_tonumberx(lua_State *L, int index, int *valid);
 const void *lua_topointer(lua_State *L, int index);
 int lua_rawgeti(lua_State *L, int index, clua_integer key);
-int lua_rawget(lua_State *L, int index);
 unsigned long long lua_rawlen(lua_State *L, int index);
-int lua_status(lua_State *L);
-int lua_isyieldable(lua_State *L);
 void clua_push_reference(lua_State *L, int reference);
 void clua_set_metatable(lua_State *L, int table);  // pops the metatable
