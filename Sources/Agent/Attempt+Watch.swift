@@ -137,6 +137,8 @@ extension Attempt {
 
   /// Gets the end and all output to the server, then clears away what is left.
   func finish(_ ending: Ending, _ handle: Value?) async {
+    var ending = ending
+    ending.message = ending.message.map(covered)
     let endedAt = shop.journal[token]?.progress.endedAt ?? shop.clock.now()
     keep {
       $0.ending = ending

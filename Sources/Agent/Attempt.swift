@@ -24,6 +24,7 @@ struct Workshop: Sendable {
 struct Attempt: Sendable {
   let charge: Charge
   let shop: Workshop
+  let secrets: AttemptSecrets
   let output: Output
 
   var lease: Lease { charge.lease }
@@ -33,9 +34,10 @@ struct Attempt: Sendable {
   init(_ charge: Charge, _ shop: Workshop) {
     self.charge = charge
     self.shop = shop
+    secrets = AttemptSecrets(charge.lease, from: shop.settings.secrets)
     output = Output(
-      charge, preamble: "\(shop.folder.work(charge.token))/output", shop.connection, shop.session, shop.journal,
-      clock: shop.clock, log: shop.log)
+      charge, preamble: "\(shop.folder.work(charge.token))/output", secrets, shop.connection, shop.session,
+      shop.journal, clock: shop.clock, log: shop.log)
   }
 
   /// How an attempt comes to an end without its program having done so.
@@ -157,7 +159,7 @@ struct Attempt: Sendable {
   }
 
   private func start(_ target: Target, _ spec: Value) async throws(Halt) -> Value {
-    let secrets = try secrets(in: spec)
+    let secrets = try openSecrets(of: spec)
     var backoff = Backoff(least: 0.2, most: 10)
     var tries = Attempt.startTries
     let end = shop.clock.uptime() + Attempt.awaySeconds
@@ -241,16 +243,10 @@ struct Attempt: Sendable {
     charge.onStop(nil)
   }
 
-  private func secrets(in spec: Value) throws(Halt) -> [String: Secret] {
-    var found: [String: Secret] = [:]
-    for name in Program.secrets(in: spec).sorted() {
-      do throws(SecretFailure) {
-        found[name] = try shop.settings.secrets.secret(name)
-      } catch {
-        throw .ended(Ending(.failed, .start, message: "\(error.message); \(error.hint)"))
-      }
+  private func openSecrets(of spec: Value) throws(Halt) -> [String: Secret] {
+    do throws(SecretFailure) { return try secrets.open(Program.secrets(in: spec)) } catch {
+      throw .ended(Ending(.failed, .start, message: "\(error.message); \(error.hint)"))
     }
-    return found
   }
 
   /// What a failure of the driver means for the run.
@@ -261,9 +257,12 @@ struct Attempt: Sendable {
 
   // MARK: -
 
+  /// News for people. Targets repeat in their messages what they were sent: secrets are covered in them.
   func update(_ state: RunState, _ message: String? = nil, at: Double? = nil) -> RunUpdate {
-    RunUpdate(lease.holding, state: state, message: message, at: at ?? shop.clock.now())
+    RunUpdate(lease.holding, state: state, message: message.map(covered), at: at ?? shop.clock.now())
   }
+
+  func covered(_ text: String) -> String { secrets.mask.covering(text) }
 
   func keep(_ body: (inout Progress) -> Void) {
     do throws(ProcessFailure) {
@@ -281,6 +280,6 @@ struct Attempt: Sendable {
     fields["run"] = lease.run
     fields["attempt"] = String(lease.attempt)
     fields["queue"] = lease.queue
-    return AgentEvent(level, name, message, fields)
+    return AgentEvent(level, name, covered(message), fields)
   }
 }

@@ -3,7 +3,7 @@ import Model
 import Processes
 import Scripting
 
-/// Where the agent gets secrets from, at the moment a run starts and not before.
+/// Where the agent gets secrets from, for a run that it holds and not before.
 public protocol Secrets: Sendable {
   /// The secret of this name. Throws a sentence where there is none, or where it is not kept safely.
   func secret(_ name: String) throws(SecretFailure) -> Secret

@@ -55,6 +55,29 @@ struct SecretTests {
     }
   }
 
+  /// What a program prints of it is covered while it runs, also where the agent dies when half of it is printed.
+  @Test func aSecretThatAProgramPrintsIsCovered() async throws {
+    try await scenario { bench in
+      try bench.queue("local", "resource = { env = { TOKEN = secret \"token\" } },")
+      try await bench.serve()
+      chmod(try bench.write("one/secrets/token", SecretTests.text + "\n"), 0o600)
+      let gate = bench.gate("gate")
+      try await bench.job(
+        "print", "printf 'one %s, two %.6s' $TOKEN $TOKEN; read _ <\(gate); printf '%s end\\n' ${TOKEN#??????}")
+      let first = try await bench.agent("one", ["local"])
+      let run = try await bench.launch("print").id
+      let stars = String(repeating: "*", count: SecretTests.text.utf8.count)
+      try await bench.printed(run, bytes: "one \(stars), two ".utf8.count)
+      #expect(try await bench.log(run) == "one \(stars), two ")
+
+      try await first.crash()
+      _ = try await bench.agent("one", ["local"])
+      bench.open("gate")
+      #expect(try await bench.end(of: run).state == .finished)
+      #expect(try await bench.log(run) == "one \(stars), two \(stars) end\n")
+    }
+  }
+
   /// Files of the bench that the secret stands in. Some may vanish while they are looked through.
   static func files(_ bench: Bench) async throws -> [String] {
     let found = try await Command(["grep", "-rlsF", SecretTests.text, bench.root], timeout: 20).run()

@@ -1,6 +1,4 @@
-import FoundationEssentials
 import Glibc
-import Model
 
 /// Takes the texts of a call's secrets out of what targets and programs answer: some repeat in an error what they were
 /// sent, and errors are shown to people.
@@ -12,12 +10,9 @@ struct SecretMask: Sendable {
 
   init(_ secrets: [String: Secret]) {
     for (name, secret) in secrets {
-      secret.open { text in
-        guard text.utf8.count >= Self.leastBytes else { return }
-        let quoted = Value.string(text).json().dropFirst().dropLast()
-        for form in Set([text, String(quoted), Data(text.utf8).base64EncodedString()]) {
-          marks.append((Array(form.utf8), Array("[secret \(name)]".utf8)))
-        }
+      guard secret.open({ $0.utf8.count >= Self.leastBytes }) else { continue }
+      for form in Set(secret.forms) where form.utf8.count >= Self.leastBytes {
+        marks.append((Array(form.utf8), Array("[secret \(name)]".utf8)))
       }
     }
     // One secret may lie within another.
