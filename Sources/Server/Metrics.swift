@@ -29,7 +29,13 @@ final class Metrics: Sendable {
   static let withheld = Family(
     name: "lunaport_leases_withheld_total",
     help: "Leases taken back before they left, as the agent stopped covering them.", kind: "counter")
-  private static let families = [requests, leases, lapses, hooks, failedLogins, withheld]
+  static let removed = Family(
+    name: "lunaport_removed_total", help: "What was older than it is kept: runs, logs, blobs.", kind: "counter")
+  static let removedBytes = Family(
+    name: "lunaport_removed_bytes_total", help: "Bytes of the logs and blobs among it.", kind: "counter")
+  private static let families = [requests, leases, lapses, hooks, failedLogins, withheld, removed, removedBytes]
+  /// Those that have rows only by label.
+  private static let labelled: Set<Family> = [requests, hooks, removed, removedBytes]
 
   private struct Histogram {
     var counts = [Int](repeating: 0, count: Metrics.buckets.count)
@@ -95,7 +101,7 @@ final class Metrics: Sendable {
       page.family(family)
       let rows = state.counters[family] ?? [:]
       for labels in rows.keys.sorted() { page.row(family.name, labels, rows[labels] ?? 0) }
-      if rows.isEmpty, family != Metrics.requests, family != Metrics.hooks { page.row(family.name, "", 0) }
+      if rows.isEmpty, !Metrics.labelled.contains(family) { page.row(family.name, "", 0) }
     }
     page.family(Metrics.latency)
     for operation in state.histograms.keys.sorted() {

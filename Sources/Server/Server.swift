@@ -13,11 +13,14 @@ public final class Server: Sendable {
     /// Folders whose changes have the configuration read anew.
     public var watched: [String]
     public var limits = HTTPLimits()
+    /// Seconds after its end that a run is kept, with its log and samples; nil for ever.
+    public var keep: Double?
 
-    public init(data: String, listen: HTTPAddress, watched: [String] = []) {
+    public init(data: String, listen: HTTPAddress, watched: [String] = [], keep: Double? = nil) {
       self.data = data
       self.listen = listen
       self.watched = watched
+      self.keep = keep
     }
   }
 
@@ -49,7 +52,7 @@ public final class Server: Sendable {
       let service = Service(
         store: store, blobs: try FolderBlobs(folder: "\(options.data)/blobs"),
         logs: try FolderRunLogs(folder: "\(options.data)/logs"), source: source, hooks: hooks, clock: clock,
-        identity: .random, log: log)
+        identity: .random, keep: options.keep, log: log)
       do {
         try await service.start()
         let http = try HTTPServer.start(

@@ -17,7 +17,8 @@ public protocol Blobs: Sendable {
   func blob(sha256: Digest) async throws(StoreError) -> Blob?
   func blob(md5: Digest) async throws(StoreError) -> Blob?
 
-  /// Those of `digests` that are not there, in their order.
+  /// Those of `digests` that are not there, in their order. The others count as used now: who asks is about to name
+  /// them.
   func missing(_ digests: [Digest]) async throws(StoreError) -> [Digest]
 
   /// At most `count` bytes from `offset`; fewer at the end, none beyond it.
@@ -26,6 +27,10 @@ public protocol Blobs: Sendable {
 
   /// A local file with the content, to be read and never written; nil where the blobs are not kept in files.
   func file(_ sha256: Digest) -> String?
+
+  /// Removes what is not among `used` and was neither stored nor asked for in `missing` for `seconds`. Crash and call
+  /// again as often as you like.
+  func removeUnused(_ used: Set<Digest>, for seconds: Double) async throws(StoreError) -> Removal
 }
 
 public struct Blob: Sendable, Hashable {

@@ -22,6 +22,13 @@ enum Files {
 
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+  /// Removes a file. One that is not there is no error.
+  static func remove(_ path: String) throws(StoreError) -> Removal {
+    let size = try size(path)
+    guard unlink(path) == 0 || errno == ENOENT else { throw StoreError(errno: errno, "remove `\(path)`") }
+    return size.map { Removal(count: 1, bytes: $0) } ?? Removal()
+  }
+
   /// Puts a file, or the names in a folder, on disk.
   static func sync(_ path: String) throws(StoreError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -6,12 +6,16 @@ import Synchronization
 ///
 /// `sha256/ab/<hex>` is a blob's content; beside it `<hex>.md5` is a symbolic link whose text is its MD5, and
 /// `md5/cd/<hex>` one whose text is its SHA-256. A link is a value that is written whole or not at all. The links are
-/// made first, so that whoever finds the content finds them too.
+/// made first, so that whoever finds the content finds them too. When it was last modified is when it was last stored or
+/// asked for.
 public final class FolderBlobs: Blobs {
   private let folder: String
   private let bytesMax: Int64
   private let threads = DiskThreads("lunaport.blobs")
   private let drafts = Atomic<Int>(0)
+  /// What is found under it stays there: between the look at an old blob and its removal nobody may be told that it is
+  /// there.
+  private let finding = Mutex(())
 
   /// Makes the folder where it is new; drafts that a crash left behind are removed, so it must not be open elsewhere.
   public init(folder: String, bytesMax: Int64 = BlobLimits.bytesMax) throws(StoreError) {
@@ -33,7 +37,7 @@ public final class FolderBlobs: Blobs {
       bytes.withUnsafeBytes { hashes.update($0) }
       let blob = hashes.finish(size: Int64(bytes.count))
       try FolderBlobs.require(blob, expected)
-      if Files.exists(self.path(blob.sha256)) { return blob }
+      if self.touch(blob.sha256) { return blob }
       do throws(StoreError) {
         try Files.write(bytes, to: path)
         try self.place(path, blob)
@@ -50,7 +54,7 @@ public final class FolderBlobs: Blobs {
       do throws(StoreError) {
         let blob = try self.hash(path)
         try FolderBlobs.require(blob, expected)
-        if Files.exists(self.path(blob.sha256)) { unlink(path) } else { try self.place(path, blob) }
+        if self.touch(blob.sha256) { unlink(path) } else { try self.place(path, blob) }
         return blob
       } catch {
         unlink(path)
@@ -71,7 +75,7 @@ public final class FolderBlobs: Blobs {
   }
 
   public func missing(_ digests: [Digest]) async throws(StoreError) -> [Digest] {
-    try await threads.run { () throws(StoreError) in digests.filter { !Files.exists(self.path($0)) } }
+    try await threads.run { () throws(StoreError) in digests.filter { !self.touch($0) } }
   }
 
   public func read(_ sha256: Digest, from offset: Int64, count: Int) async throws(StoreError) -> [UInt8] {
@@ -88,7 +92,44 @@ public final class FolderBlobs: Blobs {
     return Files.exists(path) ? path : nil
   }
 
+  public func removeUnused(_ used: Set<Digest>, for seconds: Double) async throws(StoreError) -> Removal {
+    var removal = Removal()
+    for part in try await threads.run({ () throws(StoreError) in try Files.names(in: "\(self.folder)/sha256") }) {
+      removal += try await threads.run { () throws(StoreError) in
+        var removal = Removal()
+        for name in try Files.names(in: "\(self.folder)/sha256/\(part)") {
+          guard let digest = Digest(hex: name), !used.contains(digest) else { continue }
+          removal += try self.remove(digest, unusedFor: seconds)
+        }
+        return removal
+      }
+    }
+    return removal
+  }
+
   // MARK: -
+
+  /// Whether a blob is there; then it is used now.
+  private func touch(_ sha256: Digest) -> Bool {
+    finding.withLock { _ in utimensat(AT_FDCWD, path(sha256), nil, 0) == 0 || Files.exists(path(sha256)) }
+  }
+
+  private func remove(_ sha256: Digest, unusedFor seconds: Double) throws(StoreError) -> Removal {
+    let path = path(sha256)
+    let result = finding.withLock { _ in
+      Result { () throws(StoreError) -> Removal in
+        var status = stat()
+        guard stat(path, &status) == 0, Double(time(nil) - status.st_mtim.tv_sec) >= seconds else { return Removal() }
+        let name = Files.link("\(path).md5").flatMap { Digest(hex: $0, .md5) }.map { self.path(md5: $0) }
+        let removal = try Files.remove(path)
+        // Where a crash leaves them here, they are made anew when the content comes back.
+        unlink("\(path).md5")
+        if let name, Files.link(name) == sha256.hex { unlink(name) }
+        return removal
+      }
+    }
+    return try result.get()
+  }
 
   private func path(_ sha256: Digest) -> String {
     let hex = sha256.hex
@@ -113,17 +154,30 @@ public final class FolderBlobs: Blobs {
     try Files.sync(path)
     try Files.makeFolder(Files.folder(of: content))
     if let md5 = blob.md5 {
-      let name = self.path(md5: md5)
-      try Files.makeFolder(Files.folder(of: name))
-      try Files.makeLink("\(content).md5", to: md5.hex)
-      // Two contents may have one MD5; then it goes on naming the first.
-      let known = Files.link(name).flatMap { Digest(hex: $0) }
-      if known.map({ !Files.exists(self.path($0)) }) ?? true {
-        try Files.makeLink(name, to: blob.sha256.hex)
-        try Files.sync(Files.folder(of: name))
+      try Files.makeFolder(Files.folder(of: self.path(md5: md5)))
+      try link(blob, md5)
+      try Files.sync(Files.folder(of: self.path(md5: md5)))
+    }
+    let placed = finding.withLock { _ in
+      Result { () throws(StoreError) in
+        // The same content, long unused, may have been removed meanwhile.
+        if let md5 = blob.md5 { try self.link(blob, md5) }
+        guard Glibc.rename(path, content) == 0 else { throw StoreError(errno: errno, "name `\(content)`") }
       }
     }
-    try Files.rename(path, to: content)
+    try placed.get()
+    try Files.sync(Files.folder(of: content))
+  }
+
+  private func link(_ blob: Blob, _ md5: Digest) throws(StoreError) {
+    let content = path(blob.sha256)
+    if Files.link("\(content).md5") != md5.hex { try Files.makeLink("\(content).md5", to: md5.hex) }
+    // Two contents may have one MD5; then it goes on naming the first.
+    let name = path(md5: md5)
+    let known = Files.link(name).flatMap { Digest(hex: $0) }
+    if known.map({ $0 != blob.sha256 && !Files.exists(path($0)) }) ?? true {
+      try Files.makeLink(name, to: blob.sha256.hex)
+    }
   }
 
   private func require(size: Int64) throws(StoreError) {

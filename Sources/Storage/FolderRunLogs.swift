@@ -31,8 +31,7 @@ public final class FolderRunLogs: RunLogs {
       throw StoreError(.invalid, "a log has no offset \(offset)")
     }
     return try await threads.run { () throws(StoreError) in
-      let lock = self.locks[Int(UInt(bitPattern: path.hashValue) % UInt(self.locks.count))]
-      let result = lock.mutex.withLock { _ in
+      let result = self.lock(of: path).mutex.withLock { _ in
         Result { () throws(StoreError) in try self.append(bytes, at: offset, to: path) }
       }
       return try result.get()
@@ -70,7 +69,43 @@ public final class FolderRunLogs: RunLogs {
     }
   }
 
+  public func removeOrphans(
+    _ known: @escaping @Sendable ([String]) async throws(StoreError) -> Set<String>
+  ) async throws(StoreError) -> Removal {
+    var removal = Removal()
+    for part in try await threads.run({ () throws(StoreError) in try Files.names(in: self.folder) }) {
+      let shelf = "\(folder)/\(part)"
+      let names = try await threads.run { () throws(StoreError) in try Files.names(in: shelf) }
+      let runs = Set(names.compactMap(FolderRunLogs.run(ofLog:)))
+      let living = try await known(runs.sorted())
+      for name in names {
+        guard let run = FolderRunLogs.run(ofLog: name), !living.contains(run) else { continue }
+        removal += try await threads.run { () throws(StoreError) in try self.remove("\(shelf)/\(name)") }
+      }
+    }
+    return removal
+  }
+
   // MARK: -
+
+  /// The run of a log, from the name of its file; nil for files that are none.
+  private static func run(ofLog name: String) -> String? {
+    guard name.hasSuffix(".log"), let dash = name.lastIndex(of: "-") else { return nil }
+    return String(name[..<dash])
+  }
+
+  private func remove(_ path: String) throws(StoreError) -> Removal {
+    let result = lock(of: path).mutex.withLock { _ in
+      Result { () throws(StoreError) in try Files.remove(path) }
+    }
+    let removal = try result.get()
+    unsynced.withLock { _ = $0.remove(path) }
+    return removal
+  }
+
+  private func lock(of path: String) -> Lock {
+    locks[Int(UInt(bitPattern: path.hashValue) % UInt(locks.count))]
+  }
 
   private func path(_ run: String, _ attempt: Int) throws(StoreError) -> String {
     if let problem = Name.problem(with: run) { throw StoreError(.invalid, "the run id \(problem)") }

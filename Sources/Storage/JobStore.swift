@@ -28,6 +28,10 @@ public protocol JobStore: Sendable {
   /// All versions of a job, newest first.
   /// - Throws: `notFound`.
   func versions(of job: JobName, after cursor: Cursor?, limit: Int) async throws(StoreError) -> Page<JobVersion>
+
+  /// SHA-256 of every manifest that a version of a job is made from. Runs have their source from a version, and versions
+  /// are never deleted: no run needs another one.
+  func manifests() async throws(StoreError) -> Set<String>
 }
 
 public struct JobName: Sendable, Hashable {

@@ -17,6 +17,29 @@ public protocol RunLogs: Sendable {
 
   /// Puts on disk what was appended since the last time. To be called every few seconds and before closing.
   func sync() async throws(StoreError)
+
+  /// Removes the logs of runs that are gone. Crash and call again as often as you like: what is left is found by the next.
+  /// - Parameter known: those of the ids it is given that there are runs of. It is asked anew for every few logs, after
+  ///   they were listed, so that the log of a run made meanwhile is kept.
+  func removeOrphans(
+    _ known: @escaping @Sendable ([String]) async throws(StoreError) -> Set<String>
+  ) async throws(StoreError) -> Removal
+}
+
+/// What was removed of files.
+public struct Removal: Sendable, Hashable {
+  public var count: Int
+  public var bytes: Int64
+
+  public init(count: Int = 0, bytes: Int64 = 0) {
+    self.count = count
+    self.bytes = bytes
+  }
+
+  static func += (sum: inout Removal, more: Removal) {
+    sum.count += more.count
+    sum.bytes += more.bytes
+  }
 }
 
 public struct LogSize: Sendable, Hashable {

@@ -43,6 +43,9 @@ public protocol RunStore: Sendable {
 
   func run(_ id: String) async throws(StoreError) -> Run?
 
+  /// Those of `ids` that there are runs of.
+  func known(runs ids: [String]) async throws(StoreError) -> Set<String>
+
   /// Runs that fit `filter`, newest first.
   func runs(_ filter: RunFilter, after cursor: Cursor?, limit: Int) async throws(StoreError) -> Page<Run>
 

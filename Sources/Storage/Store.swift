@@ -52,6 +52,8 @@ public enum StoreLimits {
   /// Bytes of specs after which one lease hands out no more runs: an answer larger than its reader takes would be lost,
   /// its leases with it, again and again.
   public static let leaseBytesMax = 16 << 20
+  /// Rows that one call of `prune` deletes, or little more: some milliseconds of the one writer.
+  public static let pruneRowsMax = 2_000
   /// Samples one report may carry; more are dropped, oldest first.
   public static let reportSamplesMax = 10_000
 }

@@ -4,6 +4,13 @@ import Model
 public protocol StoreUpkeep: Sendable {
   func metrics() async throws(StoreError) -> StoreMetrics
 
+  /// Deletes runs that ended before `time`, those that ended first before the others, with all that the store has of
+  /// them: their events, samples and submit keys. One call deletes a bounded number of rows, so that it holds nobody
+  /// up; a run is there until all of it is deleted.
+  ///
+  /// Jobs, names and numbers stay: what a project counts its runs by never goes back.
+  func prune(endedBefore time: Double) async throws(StoreError) -> Pruned
+
   /// What contradicts itself, one sentence each; empty where all is well. Reads everything: minutes for a large store.
   func check() async throws(StoreError) -> [String]
 
@@ -13,6 +20,18 @@ public protocol StoreUpkeep: Sendable {
 
   /// Finishes what was accepted, then closes. Later operations throw `stopped`.
   func close() async
+}
+
+public struct Pruned: Sendable, Hashable {
+  /// Runs that were deleted.
+  public var runs: Int
+  /// Nothing is left that the same call would delete.
+  public var isDone: Bool
+
+  public init(runs: Int, isDone: Bool) {
+    self.runs = runs
+    self.isDone = isDone
+  }
 }
 
 public struct StoreMetrics: Sendable, Hashable {

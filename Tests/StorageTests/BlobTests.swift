@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Hashing
 import Storage
 import Testing
@@ -106,5 +107,32 @@ import Testing
       #expect(try await blobs.blob(md5: md5) == blob)
     }
     #expect(try drafts().isEmpty)
+  }
+
+  /// Makes a blob look as if it had been stored long ago.
+  private func age(_ blobs: FolderBlobs, _ digest: Digest, by seconds: Int) throws {
+    let long = timespec(tv_sec: time(nil) - seconds, tv_nsec: 0)
+    #expect(utimensat(AT_FDCWD, try #require(blobs.file(digest)), [long, long], 0) == 0)
+  }
+
+  @Test func onlyWhatIsUnusedForLongIsRemoved() async throws {
+    let blobs = try blobs()
+    var stored: [String: Digest] = [:]
+    for text in ["used", "old", "young", "asked", "again"] {
+      let digest = try await blobs.put(Array(text.utf8), expecting: nil).sha256
+      stored[text] = digest
+      if text != "young" { try age(blobs, digest, by: 1_000) }
+    }
+    // Who asks whether it is there, or sends it, is about to name it in a job.
+    #expect(try await blobs.missing([try #require(stored["asked"])]).isEmpty)
+    _ = try await blobs.put(Array("again".utf8), expecting: nil)
+    let removal = try await blobs.removeUnused([try #require(stored["used"])], for: 900)
+    #expect(removal.count == 1 && removal.bytes == 3)
+    for (text, digest) in stored { #expect((blobs.file(digest) == nil) == (text == "old"), "\(text)") }
+    #expect(try await blobs.blob(md5: Hash.of("old", .md5)) == nil)
+
+    let back = try await blobs.put(Array("old".utf8), expecting: nil)
+    #expect(try await blobs.blob(md5: Hash.of("old", .md5)) == back)
+    #expect(try await blobs.removeUnused([], for: 2_000) == Removal())
   }
 }

@@ -3,7 +3,8 @@ import Model
 import Storage
 import Testing
 
-@Suite struct CrashTests {
+/// One after the other: until a program that is being started has begun, it shares the locks of the tests' own stores.
+@Suite(.serialized) struct CrashTests {
   /// What a killed writer had said was acknowledged.
   private struct Acknowledged {
     var queued: Set<String> = []
@@ -22,7 +23,9 @@ import Testing
   }
 
   /// Starts `store-writer` on a folder, kills it once it has said `lines` lines, and hears all that it said.
-  private func write(_ folder: String, untilLines lines: Int, _ said: inout Acknowledged) throws {
+  private func write(
+    _ folder: String, untilLines lines: Int, _ said: inout Acknowledged, _ mode: String = ""
+  ) throws {
     var pipes: [Int32] = [0, 0]
     try #require(pipe(&pipes) == 0)
     for end in pipes { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -32,7 +35,7 @@ import Testing
     posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
     var child: pid_t = 0
     let path = try writerPath()
-    var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(path), strdup(folder), nil]
+    var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(path), strdup(folder), strdup(mode), nil]
     defer { for argument in arguments { free(argument) } }
     let code = posix_spawn(&child, path, &actions, nil, &arguments, environ)
     close(pipes[1])
@@ -98,5 +101,21 @@ import Testing
       await store.close()
     }
     #expect(said.ended.count > 100)
+  }
+
+  @Test func whatIsKilledWhileItDeletesLeavesWholeRunsAndNothingElse() async throws {
+    let folder = TemporaryFolder()
+    for round in 0..<10 {
+      var said = Acknowledged()
+      try write(folder.path, untilLines: Int.random(in: 50...400), &said, "prune")
+      let store = try SQLiteStore(folder: folder.path)
+      #expect(try await store.check() == [], "round \(round)")
+      let known = try await store.known(runs: said.queued.sorted())
+      #expect(said.queued.subtracting(said.ended).isSubset(of: known.union(said.leased.keys)))
+      for id in known { #expect(try await !store.events(of: id).isEmpty) }
+      while try await !store.prune(endedBefore: 2_000).isDone {}
+      #expect(try await store.known(runs: said.ended.sorted()).isEmpty)
+      await store.close()
+    }
   }
 }

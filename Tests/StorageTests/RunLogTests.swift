@@ -137,4 +137,22 @@ import Testing
     try await refuses(.invalid) { try await logs.read(run: run, attempt: 1, from: 0, limit: 1) }
     try await refuses(.invalid) { try await logs.size(run: run, attempt: 1) }
   }
+
+  @Test func theLogsOfRunsThatAreGoneAreRemoved() async throws {
+    let logs = try logs()
+    for (run, attempt) in [("abcd1234", 1), ("abcd1234", 2), ("abzz0000", 1), ("zzzz0000", 10)] {
+      _ = try await logs.append(Array("123456".utf8), at: 0, run: run, attempt: attempt)
+    }
+    // Somebody else's file is left alone.
+    try Data("note".utf8).write(to: URL(filePath: folder.path + "/ab/README"))
+    #expect(try await logs.removeOrphans { Set($0).subtracting(["nobody00"]) } == Removal())
+    let removal = try await logs.removeOrphans { Set($0).intersection(["abzz0000"]) }
+    #expect(removal.count == 3 && removal.bytes == 18)
+    #expect(try await logs.size(run: "abcd1234", attempt: 2).stored == 0)
+    #expect(try await logs.size(run: "zzzz0000", attempt: 10).stored == 0)
+    #expect(try await logs.size(run: "abzz0000", attempt: 1).stored == 6)
+    #expect(FileManager.default.fileExists(atPath: folder.path + "/ab/README"))
+    // What was removed is not looked for when logs are put on disk.
+    try await logs.sync()
+  }
 }

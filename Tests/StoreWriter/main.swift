@@ -3,9 +3,11 @@ import Model
 import Storage
 
 // Writes into the store of a folder from many tasks, and says what was acknowledged, a line each, until it is killed:
-// `queued ID`, `leased ID EPOCH`, `ended ID`. A test kills it and looks whether all of that is there.
+// `queued ID`, `leased ID EPOCH`, `ended ID`. A test kills it and looks whether all of that is there. With `prune` it
+// deletes what has ended all the while.
 
 let store = try SQLiteStore(folder: CommandLine.arguments[1])
+let prunes = CommandLine.arguments.contains("prune")
 let queue = QueueID(entity: "research", name: "cpu")
 
 @Sendable func say(_ line: String) {
@@ -39,6 +41,7 @@ let queue = QueueID(entity: "research", name: "cpu")
       ]
       let receipt = try await store.report(AgentReport(holding: [], updates: updates), from: agent, now: 1_002)
       if receipt.refusals == [nil, nil, nil] { say("ended \(run.id)") }
+      if prunes { _ = try await store.prune(endedBefore: 2_000) }
     }
   }
 }

@@ -103,7 +103,9 @@ extension Service {
     }
     guard problems.isEmpty else { throw ServiceError.invalid(Array(problems.prefix(JSONSchema.problemsMax))) }
     let files = manifest.files.filter { $0.link == nil }
-    let lacking = Set(try await blobs.missing(files.compactMap { Digest(hex: $0.sha256) }).map(\.hex))
+    // With the manifest: all of it counts as used from now on, and stays until the job names it.
+    let needed = [digest] + files.compactMap { Digest(hex: $0.sha256) }
+    let lacking = Set(try await blobs.missing(needed).map(\.hex))
     guard lacking.isEmpty else {
       throw missing(
         files.filter { lacking.contains($0.sha256) }.prefix(JSONSchema.problemsMax).map {

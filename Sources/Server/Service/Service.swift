@@ -26,14 +26,18 @@ final class Service: Sendable {
   let told = Mutex<[String: [String]]>([:])
   let rights = BlobRights()
   let syncer: LogSyncer
+  /// Nil where everything is kept for ever.
+  private let keep: Double?
+  private let running = Mutex<Retention?>(nil)
   private let relay: ChangeRelay
   private let swaps: AsyncStream<(Configuration, Configuration)>
   private let endSwaps: @Sendable () -> Void
   private let swapping = Mutex<Task<Void, Never>?>(nil)
 
+  /// - Parameter keep: seconds after its end that a run is kept; nil for ever.
   init(
     store: any Store, blobs: any Blobs, logs: any RunLogs, source: @escaping ConfigurationKeeper.Source,
-    hooks caller: (any HookCaller)?, clock: ServerClock, identity: RunIdentity,
+    hooks caller: (any HookCaller)?, clock: ServerClock, identity: RunIdentity, keep: Double? = nil,
     log: @escaping @Sendable (String) -> Void
   ) {
     self.store = store
@@ -41,6 +45,7 @@ final class Service: Sendable {
     self.logs = logs
     self.clock = clock
     self.identity = identity
+    self.keep = keep
     self.log = log
     let report: @Sendable (any Error) -> Void = { log("the store refused: \($0)") }
     feed = LiveFeed(origin: identity.id())
@@ -76,6 +81,16 @@ final class Service: Sendable {
       $0 = Task { for await (old, new) in swaps { await relay.swapped(old, new) } }
     }
     await sweeper.start()
+    guard let keep else { return }
+    let retention = retention(keep: keep)
+    running.withLock { $0 = retention }
+    await retention.start()
+  }
+
+  func retention(keep: Double) -> Retention {
+    Retention(
+      keep: keep, store: store, blobs: blobs, logs: logs, manifest: { try await self.manifest($0) }, metrics: metrics,
+      clock: clock, report: { [log] in log("what is too old is not removed: \($0)") })
   }
 
   /// Gives out no more leases and ends every wait, with an answer.
@@ -88,6 +103,7 @@ final class Service: Sendable {
   func close() async {
     feed.close()
     endSwaps()
+    await running.withLock { $0.take() }?.stop()
     await swapping.withLock { $0 }?.value
     await hooks.close()
     await syncer.finish()

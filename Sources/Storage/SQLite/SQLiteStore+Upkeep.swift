@@ -68,6 +68,12 @@ extension Connection {
     problems += try all("SELECT id FROM run WHERE seq NOT IN (SELECT run FROM spec) LIMIT 100") {
       "run `\($0.text(0))` has no spec"
     }
+    problems += try all(
+      """
+      SELECT 'event', run FROM event WHERE run NOT IN (SELECT seq FROM run)
+      UNION SELECT 'sample', run FROM sample WHERE run NOT IN (SELECT seq FROM run) LIMIT 100
+      """
+    ) { "a row of `\($0.text(0))` belongs to a missing run, number \($0.int(1))" }
     return problems
   }
 }

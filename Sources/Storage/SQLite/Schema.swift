@@ -3,7 +3,7 @@
 enum Schema {
   /// Marks a database as ours: "LUNA".
   static let applicationID: Int64 = 0x4C55_4E41
-  static let steps = [Schema.step1, Schema.step2]
+  static let steps = [Schema.step1, Schema.step2, Schema.step3]
   static var version: Int { steps.count }
 
   /// Makes the database current, in one transaction.

@@ -10,6 +10,7 @@ import Synchronization
 struct ServeOptions: Sendable {
   let data: Key<String>
   let listen: Key<HTTPAddress>
+  let keep: Key<Duration?>
   let configuration: ConfigurationOptions
 
   init(_ declare: inout Declaration) {
@@ -17,6 +18,9 @@ struct ServeOptions: Sendable {
     listen = declare.option(
       "listen", .address, default: HTTPAddress(host: "127.0.0.1", port: 8080), placeholder: "host:port",
       help: "Where to listen; port 0 takes any that is free.")
+    keep = declare.option(
+      "keep", .duration, placeholder: "time",
+      help: "Delete runs that ended longer ago, such as 90d, with their logs and samples; never without it.")
     configuration = ConfigurationOptions(&declare)
   }
 }
@@ -54,13 +58,16 @@ extension Lunaport {
     let queues = values[options.configuration.queues]
     let plugins = values[options.configuration.plugins]
     let data = values[options.data]
+    let keep = values[options.keep].map { $0 / .seconds(1) }
+    if keep == 0 { throw LocalFailure("--keep 0 would delete every run as it ends", hint: "name a time, such as 90d") }
     let warn: @Sendable (String) -> Void = { log.write("warning", $0, from: "server") }
     let read = ConfigurationLoader(queues: queues, plugins: plugins).source
     let newest = NewestReading()
     let hooks = PluginHooks(plugins: plugins, data: data, now: now, log: warn)
     do {
       let server = try await Server.start(
-        Server.Options(data: data, listen: values[options.listen], watched: [queues, plugins]),
+        Server.Options(
+          data: data, listen: values[options.listen], watched: [queues, plugins], keep: keep),
         source: { created in
           let configuration = await read(created)
           hooks.take(configuration)
@@ -79,7 +86,7 @@ extension Lunaport {
         "info", "serving", from: "server",
         [
           "url": server.url, "data": data, "queues": "\(newest.configuration.queues.count)",
-          "files": "\(status.files.count)",
+          "files": "\(status.files.count)", "keep": keep.map { Quantity.text(seconds: $0) } ?? "for ever",
         ])
       return server
     } catch is ConfigurationKeeper.Rejected {

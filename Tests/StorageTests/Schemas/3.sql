@@ -1,0 +1,163 @@
+-- The store as schema 3 leaves it. Written by: .dump of the sqlite3 shell.
+PRAGMA application_id = 1280659009;
+PRAGMA user_version = 3;
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO counter VALUES('epoch',1);
+INSERT INTO counter VALUES('order',1);
+INSERT INTO counter VALUES('ticket',2);
+CREATE TABLE entity (name TEXT PRIMARY KEY, created_at REAL NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO entity VALUES('research',1.0);
+CREATE TABLE account (
+  name TEXT PRIMARY KEY, role TEXT NOT NULL CHECK (role IN ('admin', 'member', 'agent')), created_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO account VALUES('ann','member',1.0);
+CREATE TABLE member (
+  entity TEXT NOT NULL REFERENCES entity, account TEXT NOT NULL REFERENCES account ON DELETE CASCADE,
+  PRIMARY KEY (entity, account)
+) STRICT, WITHOUT ROWID;
+INSERT INTO member VALUES('research','ann');
+CREATE TABLE key (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, sha256 BLOB NOT NULL UNIQUE,
+  account TEXT NOT NULL REFERENCES account ON DELETE CASCADE,
+  label TEXT NOT NULL, created_at REAL NOT NULL, used_at REAL, revoked_at REAL
+) STRICT;
+INSERT INTO "key" VALUES(1,X'2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683','ann','laptop',2.0,NULL,NULL);
+CREATE TABLE project (
+  id INTEGER PRIMARY KEY, entity TEXT NOT NULL, name TEXT NOT NULL, runs INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (entity, name)
+) STRICT;
+INSERT INTO project VALUES(1,'research','vision',2);
+CREATE TABLE queue (
+  id INTEGER PRIMARY KEY, entity TEXT NOT NULL, name TEXT NOT NULL,
+  gate TEXT NOT NULL DEFAULT 'open' CHECK (gate IN ('open', 'paused', 'draining')),
+  UNIQUE (entity, name)
+) STRICT;
+INSERT INTO queue VALUES(1,'research','gpu','open');
+INSERT INTO queue VALUES(2,'research','cpu','open');
+CREATE TABLE definition (
+  queue INTEGER PRIMARY KEY REFERENCES queue, document TEXT NOT NULL, author TEXT NOT NULL, created_at REAL NOT NULL
+) STRICT;
+INSERT INTO definition VALUES(1,'{"target":"process"}','ann',4.0);
+CREATE TABLE job (
+  id INTEGER PRIMARY KEY, project INTEGER NOT NULL REFERENCES project, name TEXT NOT NULL, UNIQUE (project, name)
+) STRICT;
+INSERT INTO job VALUES(1,1,'train');
+CREATE TABLE job_version (
+  job INTEGER NOT NULL REFERENCES job, version INTEGER NOT NULL, source TEXT NOT NULL, digest TEXT NOT NULL,
+  author TEXT NOT NULL, created_at REAL NOT NULL, inputs TEXT, PRIMARY KEY (job, version)
+) STRICT, WITHOUT ROWID;
+INSERT INTO job_version VALUES(1,0,'{"entry_point":["train.py"],"kind":"code","manifest":"00ff"}','d0','ann',3.0,NULL);
+CREATE TABLE alias (
+  job INTEGER NOT NULL, alias TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (job, alias),
+  FOREIGN KEY (job, version) REFERENCES job_version
+) STRICT, WITHOUT ROWID;
+INSERT INTO alias VALUES(1,'latest',0);
+CREATE TABLE agent (
+  id TEXT PRIMARY KEY, entity TEXT NOT NULL, name TEXT NOT NULL, account TEXT NOT NULL,
+  refused INTEGER NOT NULL, drain INTEGER NOT NULL, leaving INTEGER NOT NULL, orders INTEGER NOT NULL,
+  registered_at REAL NOT NULL, heartbeat_at REAL NOT NULL,
+  UNIQUE (entity, name)
+) STRICT, WITHOUT ROWID;
+INSERT INTO agent VALUES('a1','research','a1','robot',0,0,0,1,1000.0,1005.0);
+CREATE TABLE agent_body (
+  agent TEXT PRIMARY KEY REFERENCES agent ON DELETE CASCADE, body TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO agent_body VALUES('a1','{"account":"robot","allowPartial":false,"draining":false,"entity":"research","heartbeatAt":1000,"host":"a1.example","id":"a1","maxJobs":4,"name":"a1","offer":{"builders":[],"drivers":[]},"queues":["cpu"],"registeredAt":1000}');
+CREATE TABLE needs (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, body TEXT NOT NULL) STRICT;
+INSERT INTO needs VALUES(1,'driver process','[{"kind":{"driver":{"target":"process"}},"why":"a test says so"}]');
+INSERT INTO needs VALUES(2,'','[]');
+CREATE TABLE run (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  entity TEXT NOT NULL,
+  project INTEGER NOT NULL REFERENCES project,
+  queue INTEGER NOT NULL REFERENCES queue,
+  job INTEGER REFERENCES job,
+  needs INTEGER NOT NULL REFERENCES needs,
+  author TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  retry TEXT,
+  queue_timeout REAL,
+  created_at REAL NOT NULL,
+  state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 8),
+  reason INTEGER,
+  message TEXT,
+  exit_code INTEGER,
+  signal INTEGER,
+  attempt INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  agent TEXT,
+  lease_until REAL,
+  retries INTEGER NOT NULL,
+  not_before REAL NOT NULL,
+  stop_requested INTEGER NOT NULL,
+  queued_at REAL NOT NULL,
+  started_at REAL,
+  finished_at REAL,
+  log_size INTEGER NOT NULL,
+  ticket INTEGER NOT NULL,
+  delayed INTEGER NOT NULL,
+  deadline REAL,
+  CHECK ((state BETWEEN 1 AND 4) = (lease_until IS NOT NULL))
+) STRICT;
+INSERT INTO run VALUES(1,'first000','winter-bloom-1','research',1,2,NULL,1,'ann',2,NULL,NULL,1000.0,5,1,NULL,0,NULL,1,1,'a1',NULL,0,0.0,0,1000.0,1000.0,1005.0,0,1,0,NULL);
+INSERT INTO run VALUES(2,'second00','restful-plain-2','research',1,2,NULL,2,'ann',2,'{"delay":0,"delayMax":300,"max":1,"on":["lost"]}',60.0,1000.0,0,NULL,NULL,NULL,NULL,0,0,NULL,NULL,0,0.0,0,1000.0,NULL,NULL,0,2,0,1060.0);
+CREATE TABLE spec (run INTEGER PRIMARY KEY REFERENCES run, body BLOB NOT NULL) STRICT;
+INSERT INTO spec VALUES(1,X'7b22736f75726365223a7b226b696e64223a22636f6465222c226d616e6966657374223a2230306666222c22656e7472795f706f696e74223a5b22747261696e2e7079225d7d2c226f7665727269646573223a7b2261726773223a5b5d2c2272756e5f636f6e666967223a7b226c6179657273223a5b312c322c335d2c226c72223a302e312c226e616d65223a226772c3b6c39f65205c22785c22227d7d2c22746172676574223a2270726f63657373222c227265736f75726365223a7b2263707573223a322c22656e76223a7b2241223a2231227d7d2c226e65656473223a5b7b226b696e64223a7b22647269766572223a7b22746172676574223a2270726f63657373227d7d2c22776879223a22612074657374207361797320736f227d5d2c2274696d656f7574223a36302e302c226772616365223a31302e302c22726574726965735f6c6f7374223a66616c73652c2267656e65726174696f6e223a337d');
+INSERT INTO spec VALUES(2,X'7b22736f75726365223a7b226b696e64223a22636f6465222c226d616e6966657374223a2230306666222c22656e7472795f706f696e74223a5b22747261696e2e7079225d7d2c226f7665727269646573223a7b2261726773223a5b5d2c2272756e5f636f6e666967223a7b226c6179657273223a5b312c322c335d2c226c72223a302e312c226e616d65223a226772c3b6c39f65205c22785c22227d7d2c22746172676574223a2270726f63657373222c227265736f75726365223a7b2263707573223a322c22656e76223a7b2241223a2231227d7d2c226e65656473223a5b5d2c2274696d656f7574223a36302e302c226772616365223a31302e302c22726574726965735f6c6f7374223a66616c73652c2267656e65726174696f6e223a337d');
+CREATE TABLE submit_key (
+  author TEXT NOT NULL, key TEXT NOT NULL, run INTEGER NOT NULL REFERENCES run, PRIMARY KEY (author, key)
+) STRICT, WITHOUT ROWID;
+INSERT INTO submit_key VALUES('ann','k',1);
+CREATE TABLE tally (
+  queue INTEGER NOT NULL REFERENCES queue, state INTEGER NOT NULL, reason INTEGER NOT NULL, needs INTEGER NOT NULL,
+  n INTEGER NOT NULL, PRIMARY KEY (queue, state, reason, needs)
+) STRICT, WITHOUT ROWID;
+INSERT INTO tally VALUES(2,0,0,1,0);
+INSERT INTO tally VALUES(2,0,0,2,1);
+INSERT INTO tally VALUES(2,1,0,0,0);
+INSERT INTO tally VALUES(2,2,0,0,0);
+INSERT INTO tally VALUES(2,3,0,0,0);
+INSERT INTO tally VALUES(2,4,0,0,0);
+INSERT INTO tally VALUES(2,5,0,0,1);
+CREATE TABLE event (
+  number INTEGER PRIMARY KEY, run INTEGER NOT NULL, attempt INTEGER NOT NULL, at REAL NOT NULL,
+  from_state INTEGER, to_state INTEGER NOT NULL, reason INTEGER, exit_code INTEGER, agent TEXT, message TEXT
+) STRICT;
+INSERT INTO event VALUES(1,1,0,1000.0,NULL,0,NULL,NULL,NULL,NULL);
+INSERT INTO event VALUES(2,1,1,1000.0,0,1,NULL,NULL,'a1',NULL);
+INSERT INTO event VALUES(3,1,1,1000.0,1,2,NULL,NULL,'a1',NULL);
+INSERT INTO event VALUES(4,1,1,1000.0,2,3,NULL,NULL,'a1',NULL);
+INSERT INTO event VALUES(5,1,1,1000.0,3,4,NULL,NULL,'a1',NULL);
+INSERT INTO event VALUES(6,1,1,1005.0,4,5,1,0,'a1',NULL);
+INSERT INTO event VALUES(7,2,0,1000.0,NULL,0,NULL,NULL,NULL,NULL);
+CREATE TABLE sample (
+  run INTEGER NOT NULL, at REAL NOT NULL, cpu REAL, memory INTEGER, gpu REAL, gpu_memory INTEGER,
+  PRIMARY KEY (run, at)
+) STRICT, WITHOUT ROWID;
+INSERT INTO sample VALUES(1,1000.0,0.5,7,NULL,NULL);
+DELETE FROM sqlite_sequence;
+INSERT INTO sqlite_sequence VALUES('key',1);
+CREATE INDEX member_account ON member (account);
+CREATE INDEX key_account ON key (account);
+CREATE INDEX job_name ON job (name);
+CREATE INDEX run_ready ON run (queue, needs, priority, ticket) WHERE state = 0 AND delayed = 0;
+CREATE INDEX run_delayed ON run (not_before) WHERE state = 0 AND delayed = 1;
+CREATE INDEX run_deadline ON run (deadline) WHERE state = 0 AND deadline IS NOT NULL;
+CREATE INDEX run_lease ON run (lease_until) WHERE state BETWEEN 1 AND 4;
+CREATE INDEX run_agent ON run (agent) WHERE state BETWEEN 1 AND 4;
+CREATE INDEX run_waiting ON run (seq) WHERE state = 0;
+CREATE INDEX run_unhappy ON run (seq) WHERE state BETWEEN 6 AND 8;
+CREATE INDEX run_error ON run (finished_at) WHERE state = 6 OR state = 8;
+CREATE INDEX run_queue ON run (queue, seq);
+CREATE INDEX run_project ON run (project, seq);
+CREATE INDEX run_entity ON run (entity, seq);
+CREATE INDEX run_author ON run (author, seq);
+CREATE INDEX run_job ON run (job, seq) WHERE job IS NOT NULL;
+CREATE INDEX event_run ON event (run);
+CREATE INDEX run_ended ON run (finished_at) WHERE state BETWEEN 5 AND 8;
+CREATE INDEX submit_key_run ON submit_key (run);
+COMMIT;
