@@ -33,7 +33,7 @@ import Testing
 
   @Test func whatEndedBeforeItWasTakenUpAgainTakesNoPlace() {
     let ended = charge("aaaaaaaa")
-    ended.finish()
+    _ = ended.finish()
     #expect(roster.add(ended))
     #expect(roster.busy == 0)
     roster.finish(ended)
