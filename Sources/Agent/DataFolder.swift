@@ -38,8 +38,8 @@ final class DataFolder: Sendable {
     lock = linux_open(path, O_RDWR | O_CREAT, 0o600)
     guard lock >= 0 else { throw .disk(ProcessFailure(errno: -lock, "open \(path)")) }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      // `deinit` closes the file here too: a second close might be of what another thread has just opened.
       let holder = Disk.text(path, limit: 32) ?? ""
-      close(lock)
       throw .busy(Busy(path: root, holder: String(holder.prefix { $0.isNumber })))
     }
     // The lock itself is what counts; the number only helps people.
@@ -54,6 +54,6 @@ final class DataFolder: Sendable {
       defer { isOpen = false }
       return isOpen
     }
-    if wasOpen { close(lock) }
+    if wasOpen, lock >= 0 { close(lock) }
   }
 }

@@ -134,6 +134,29 @@ import Testing
     await second.close()
   }
 
+  /// A file that is closed twice is another thread's the second time.
+  @Test func aRefusedLockClosesNothingThatOthersHaveOpened() async throws {
+    let folder = TemporaryFolder()
+    let store = try SQLiteStore(folder: folder.path)
+    let lost = await withTaskGroup(of: Int.self) { group in
+      for _ in 0..<2 {
+        group.addTask {
+          var lost = 0
+          while !Task.isCancelled {
+            let file = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            if close(file) != 0 { lost += 1 }
+          }
+          return lost
+        }
+      }
+      for _ in 0..<2_000 { _ = try? FolderLock(folder: folder.path) }
+      group.cancelAll()
+      return await group.reduce(0, +)
+    }
+    #expect(lost == 0)
+    await store.close()
+  }
+
   @Test func aFileThatIsNoDatabaseIsRefusedAndLeftAlone() throws {
     let folder = TemporaryFolder()
     try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)

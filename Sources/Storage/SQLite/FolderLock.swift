@@ -10,10 +10,10 @@ final class FolderLock: Sendable {
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw StoreError(errno: errno, "create `\(path)`") }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      // `deinit` closes the file here too: a second close might be of what another thread has just opened.
       let code = errno
       var bytes = [UInt8](repeating: 0, count: 32)
       let count = max(0, pread(descriptor, &bytes, bytes.count, 0))
-      close(descriptor)
       guard code == EWOULDBLOCK else { throw StoreError(errno: code, "lock `\(path)`") }
       let holder = String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n").first.map { "process \($0)" }
       throw StoreError(
@@ -25,5 +25,5 @@ final class FolderLock: Sendable {
     pwrite(descriptor, text, text.count, 0)
   }
 
-  deinit { close(descriptor) }
+  deinit { if descriptor >= 0 { close(descriptor) } }
 }
