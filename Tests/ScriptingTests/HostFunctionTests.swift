@@ -248,15 +248,16 @@ import Testing
     }
   }
 
-  /// Its files run with what this plugin may do, and what they require lies beside them.
+  /// Its files run with what this plugin may do, and what they require lies beside them or in others that it uses.
   @Test func filesOfAPluginThatIsUsedAreRequiredByItsName() async throws {
     let files = [
       "../other/engine.lua": "local words = require 'words' return { say = words.say, path = function() "
         + "return host.files.path('x') end }",
-      "../other/words.lua": "return { say = function() return 'other' end }", "words.lua": "return 'own'",
+      "../other/words.lua": "return { say = function() return require 'third/end' end }", "words.lua": "return 'own'",
+      "../third/end.lua": "return 'other'",
     ]
     let bed = try await PluginBed(
-      uses: ["other"], files: files,
+      uses: ["other", "third"], files: files,
       """
       local engine = require "other/engine"
       if ... then return engine.path() end

@@ -253,7 +253,7 @@ struct KubernetesPluginTests {
       """
       local manifest = require "manifest"
       local key = string.rep("0123456789abcdef", 4)
-      local job = manifest.job(ctx.config, { job = "My Job" }, key, "Dockerfile", 2)
+      local job = manifest.job(ctx.config, "registry.example:5000/team/my-job:0123456789abcdef0123", key, "Dockerfile", 2)
       local made = { metadata = { name = job.metadata.name, uid = "uid-1" } }
       return { job = job, part = manifest.part(ctx.config, key, 2, "AAAA", made) }
       """)

@@ -29,6 +29,10 @@ struct PluginHostTests {
     func driver(_ target: String) async throws -> LuaDriver {
       try #require(await host.drivers(of: configuration).first { $0.target == target })
     }
+
+    func builder(_ name: String) async throws -> LuaBuilder {
+      try #require(await host.builders(of: configuration).first { $0.name == name })
+    }
   }
 
   @Test func thePluginsThatShipPassCheck() throws {

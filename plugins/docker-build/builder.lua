@@ -1,19 +1,12 @@
 -- Images of code and git jobs, by the engine's own builder. An image is named after what went into it: one that is
 -- there is not built again.
 
+local context = require "context"
 local engine = require "docker/engine"
 local images = require "docker/images"
 local registries = require "docker/registries"
-local recipe = require "recipe"
 
 local builder = {}
-
--- Grows when the same source would give another image.
-local VERSION = 1
--- Characters of a key that name an image; enough that no two meet.
-local TAG = 20
--- Seconds for packing a folder.
-local PACKING = 600
 
 function builder.probe(ctx)
   local about, failure = engine.about(ctx)
@@ -27,21 +20,7 @@ function builder.probe(ctx)
 end
 
 function builder.key(ctx, build)
-  local source, config = build.source, ctx.config
-  local git = source.git or {}
-  return host.sha256(host.json.encode(host.json.list {
-    VERSION, source.manifest or "", git.commit or "", git.url or "", git.folder or "", recipe.text(config, build),
-    config.dockerfile, config.repository, config.build_args or {},
-  }))
-end
-
--- Names are lower case, in groups of letters and digits.
-local function image_name(config, build, key)
-  local name = string.gsub(string.lower(build.job or "job"), "[^%l%d]+", "-")
-  name = string.gsub(name, "^%-+", "")
-  name = string.sub(string.gsub(name, "%-+$", ""), 1, 100)
-  local repository = config.repository ~= "" and config.repository or "lunaport"
-  return repository .. "/" .. (name ~= "" and name or "job") .. ":" .. string.sub(key, 1, TAG)
+  return context.key(ctx.config, build)
 end
 
 -- What people see of the engine's progress. Layers tell their bytes many times a second: their state is enough.
@@ -53,39 +32,11 @@ local function say(progress)
   end
 end
 
-local function tar(...)
-  local out, failure = host.exec { "tar", timeout = PACKING, ... }
-  if not out then return nil, failure end
-  if out.code == 0 then return true end
-  return nil, fail { code = "target_error", message = "the job's folder cannot be packed", detail = out.stderr }
-end
-
--- The context of a build: the folder as it is where it has a Dockerfile of its own, else the generated one with the
--- folder beside it. Answers the Dockerfile's path in it.
-local function pack(ctx, build, file, key)
-  local own, whole = ctx.config.dockerfile, host.files.path(file)
-  local words = { "-C", build.folder, "." }
-  if own == "" or not tar("-C", build.folder, "-cf", "/dev/null", "./" .. own) then
-    own = "Dockerfile"
-    host.files.write(key .. "/" .. own, recipe.text(ctx.config, build))
-    -- What links point to does not change with the names.
-    local rename = "s,^\\.," .. recipe.SOURCE .. ",S"
-    words = { "-C", host.files.path(key), own, "--transform", rename, "-C", build.folder, "." }
-  end
-  local ok, failure = tar(
-    "--owner=0", "--group=0", "--numeric-owner", "--sort=name", "-cf", whole, table.unpack(words))
-  return ok and own, failure
-end
-
 local function make(ctx, build, key, name)
-  local config, file = ctx.config, key .. "/context.tar"
-  host.files.remove(key)
-  -- Makes the folder.
-  host.files.write(file, "")
-  local dockerfile, failure = pack(ctx, build, file, key)
-  if not dockerfile then return nil, failure end
-  local passwords
-  passwords, failure = registries.all_credentials(ctx)
+  local config = ctx.config
+  local dockerfile, file = context.pack(config, build, key, "context.tar", "-cf")
+  if not dockerfile then return nil, file end
+  local passwords, failure = registries.all_credentials(ctx)
   if failure then return nil, failure end
   return images.move(ctx, {
     method = "POST",
@@ -125,7 +76,7 @@ function builder.build(ctx, build, key)
       hint = "set `repository` in the settings of plugin " .. ctx.plugin,
     }
   end
-  local name = image_name(config, build, key)
+  local name = context.image(config.repository ~= "" and config.repository or "lunaport", build, key)
   local pushed = "pushed/" .. key
   if config.repository ~= "" and host.files.read(pushed) == name then return { image = name } end
   local there, failure = images.exists(ctx, name)

@@ -5,7 +5,7 @@ return builder {
   doc = "makes images of code and git jobs with a Docker Engine: dockerd or Podman",
   builds = { "code", "git" },
   targets = { "docker", "kubernetes", "sagemaker", "vertex" },
-  uses = { "docker" },
+  uses = { "docker", "venv" },
   needs = {
     "files", "exec:tar", "http:$endpoint", "socket:$endpoint", "socket:/var/run/docker.sock", "socket:/*/docker.sock",
     "socket:/*/podman.sock", "env:DOCKER_HOST", "read:$ca", "read:$cert", "read:$key", "read:$auth_file",

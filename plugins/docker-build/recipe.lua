@@ -1,5 +1,7 @@
 -- The Dockerfile of a job that has none: dependencies before code, so that an edit of the code builds one layer.
 
+local dependencies = require "venv/dependencies"
+
 local recipe = {}
 
 -- Arguments that every Dockerfile has without declaring them.
@@ -10,31 +12,23 @@ local FOLDER = "/app"
 -- Where the code is in the context.
 recipe.SOURCE = "source"
 
-function recipe.base(config, build)
-  local base = config.base_image
-  if build.gpu and config.accelerator_image ~= "" then base = config.accelerator_image end
-  return (string.gsub(base, "{python}", (string.gsub(build.source.python or config.python, "%%", "%%%%"))))
-end
-
--- Whether a dependency list can be installed without the folder that it lies in: it names no files beside it.
-local function stands_alone(requirements)
-  for line in string.gmatch(requirements .. "\n", "([^\n]*)\n") do
-    local text = string.match(line, "^%s*(.-)%s*$")
-    if string.find(text, "^%-[rce]") or string.find(text, "^%-%-requirement") or string.find(text, "^%-%-constraint")
-      or string.find(text, "^%-%-editable") or string.find(text, "^%-%-find%-links") or string.find(text, "^%.")
-      or string.find(text, "file:", 1, true) or string.find(text, "@ %.") then
-      return false
-    end
-  end
-  return true
+local function base(config, build)
+  local image = config.base_image
+  if build.gpu and config.accelerator_image ~= "" then image = config.accelerator_image end
+  local version, failure = dependencies.python(build, config.python)
+  if not version then return nil, failure end
+  return (string.gsub(image, "{python}", (string.gsub(version, "%%", "%%%%"))))
 end
 
 local function quoted(words)
   return host.json.encode(host.json.list(words))
 end
 
+-- The Dockerfile's text, or nil and a failure.
 function recipe.text(config, build)
-  local lines = { "FROM " .. recipe.base(config, build) }
+  local image, failure = base(config, build)
+  if not image then return nil, failure end
+  local lines = { "FROM " .. image }
   local names = {}
   for name in pairs(config.build_args or {}) do names[#names + 1] = name end
   table.sort(names)
@@ -54,13 +48,15 @@ function recipe.text(config, build)
   elseif string.find(path, "pyproject%.toml$") then
     lines[#lines + 1] = copy
     run(FOLDER .. "/" .. (string.match(path, "^(.*/)") or ""))
-  elseif stands_alone(build.requirements or "") then
+  elseif dependencies.stand_alone(build.requirements or "") then
     lines[#lines + 1] = "COPY " .. quoted { recipe.SOURCE .. "/" .. path, "/tmp/requirements.txt" }
     run("-r", "/tmp/requirements.txt")
     lines[#lines + 1] = copy
   else
+    -- Paths in a list are taken from where pip runs.
     lines[#lines + 1] = copy
-    run("-r", FOLDER .. "/" .. path)
+    lines[#lines + 1] = "WORKDIR " .. FOLDER
+    run("-r", path)
   end
   lines[#lines + 1] = "WORKDIR " .. FOLDER
   lines[#lines + 1] = "ENV HOME=" .. FOLDER

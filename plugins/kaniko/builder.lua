@@ -3,19 +3,17 @@
 
 local access = require "kubernetes/access"
 local api = require "kubernetes/api"
+local context = require "docker-build/context"
 local logs = require "kubernetes/logs"
 local manifest = require "manifest"
-local recipe = require "docker-build/recipe"
 local status = require "kubernetes/status"
 
 local builder = {}
 
--- Grows when the same source would give another image.
-local VERSION = 1
 -- Seconds between looks at a build.
 local LOOK = 1
--- Seconds for packing a folder.
-local PACKING = 600
+-- Seconds for reading a part of the packed source.
+local READING = 60
 
 function builder.probe(ctx)
   local connection, err = access.connection(ctx)
@@ -33,38 +31,14 @@ function builder.probe(ctx)
 end
 
 function builder.key(ctx, build)
-  local source, config = build.source, ctx.config
-  local git = source.git or {}
-  return host.sha256(host.json.encode(host.json.list {
-    VERSION, source.manifest or "", git.commit or "", git.url or "", git.folder or "", recipe.text(config, build),
-    config.dockerfile, config.repository, config.build_args or {},
-  }))
+  return context.key(ctx.config, build)
 end
 
-local function tar(...)
-  local out, err = host.exec { "tar", timeout = PACKING, ... }
-  if not out then return nil, err end
-  if out.code == 0 then return true end
-  return nil, fail { code = "target_error", message = "the job's folder cannot be packed", detail = out.stderr }
-end
-
--- Packs the source, with a Dockerfile where it has none. Answers where the Dockerfile is in it, and the packed bytes in
--- parts, as base64.
+-- Packs the source. Answers where the Dockerfile is in it, and the packed bytes in parts, as base64.
 local function pack(ctx, build, key)
-  local config, file = ctx.config, key .. "/context.tar.gz"
-  host.files.remove(key)
-  host.files.write(file, "")
-  local own, whole = config.dockerfile, host.files.path(file)
-  local words = { "-C", build.folder, "." }
-  if own == "" or not tar("-C", build.folder, "-cf", "/dev/null", "./" .. own) then
-    own = "Dockerfile"
-    host.files.write(key .. "/" .. own, recipe.text(config, build))
-    -- What links point to does not change with the names.
-    local rename = "s,^\\.," .. recipe.SOURCE .. ",S"
-    words = { "-C", host.files.path(key), own, "--transform", rename, "-C", build.folder, "." }
-  end
-  local ok, err = tar("--owner=0", "--group=0", "--numeric-owner", "--sort=name", "-czf", whole, table.unpack(words))
-  if not ok then return nil, err end
+  local config = ctx.config
+  local own, file = context.pack(config, build, key, "context.tar.gz", "-czf")
+  if not own then return nil, file end
   local size, limit = host.files.size(file), host.bytes(config.context_limit)
   if size > limit then
     return nil, fail {
@@ -76,9 +50,9 @@ local function pack(ctx, build, key)
   end
   local parts = {}
   for offset = 0, size - 1, manifest.part_bytes do
-    local out
-    out, err = host.exec {
-      "tail", "-c", "+" .. offset + 1, whole, limit = manifest.part_bytes, cut = true, timeout = PACKING,
+    local out, err = host.exec {
+      "tail", "-c", "+" .. offset + 1, host.files.path(file), limit = manifest.part_bytes, cut = true,
+      timeout = READING,
     }
     if not out then return nil, err end
     parts[#parts + 1] = host.base64.encode(out.stdout)
@@ -112,7 +86,7 @@ local function begin(ctx, handle, key, parts, job)
 end
 
 -- The Job of this build: a new one, or the one that is there.
-local function start(ctx, build, key, handle)
+local function start(ctx, build, key, handle, image)
   local job, err, code = api.call(ctx, { path = api.path(handle) })
   if not job and code ~= 404 then return nil, err end
   if job and not (job.metadata.annotations or {})["lunaport/incomplete"] then
@@ -126,12 +100,12 @@ local function start(ctx, build, key, handle)
     job, err, code = api.call(ctx, {
       method = "POST",
       path = api.folder(handle),
-      json = manifest.job(ctx.config, build, key, dockerfile, #parts),
+      json = manifest.job(ctx.config, image, key, dockerfile, #parts),
     })
     if code == 409 then job, err = api.call(ctx, { path = api.path(handle) }) end
     if not job then return nil, err end
   end
-  host.log("building " .. manifest.image(ctx.config, build, key) .. " in Job " .. handle.name .. "\n")
+  host.log("building " .. image .. " in Job " .. handle.name .. "\n")
   return begin(ctx, handle, key, parts, job)
 end
 
@@ -193,8 +167,8 @@ function builder.build(ctx, build, key)
   local pushed = "pushed/" .. key
   local known = host.files.read(pushed)
   if known then return { image = known } end
-  local handle = handle_of(config, key)
-  local ok, err = start(ctx, build, key, handle)
+  local handle, image = handle_of(config, key), context.image(config.repository, build, key)
+  local ok, err = start(ctx, build, key, handle, image)
   if not ok then return nil, err end
   local row, pushed_digest = follow(ctx, handle)
   if not row then return nil, pushed_digest end
@@ -209,7 +183,6 @@ function builder.build(ctx, build, key)
       retry = (row.state == "lost" or row.state == "preempted") and "safe" or "never",
     }
   end
-  local image = manifest.image(config, build, key)
   if pushed_digest then image = string.gsub(image, ":[^:/]*$", "") .. "@" .. pushed_digest end
   host.files.write(pushed, image)
   return { image = image }

@@ -15,13 +15,6 @@ function manifest.part_name(key, index)
   return manifest.name(key) .. "-" .. index
 end
 
--- Names are lower case, in groups of letters and digits.
-function manifest.image(config, build, key)
-  local name = string.gsub(string.lower(build.job or "job"), "[^%l%d]+", "-")
-  name = string.sub(string.gsub(string.gsub(name, "^%-+", ""), "%-+$", ""), 1, 100)
-  return config.repository .. "/" .. (name ~= "" and name or "job") .. ":" .. string.sub(key, 1, 20)
-end
-
 local function arguments(config, image, dockerfile)
   local list = {
     "--context=dir:///workspace", "--dockerfile=/workspace/" .. dockerfile, "--destination=" .. image,
@@ -71,7 +64,7 @@ local function labels(key)
 end
 
 -- The Job, not begun: it begins when its Secrets are there.
-function manifest.job(config, build, key, dockerfile, parts)
+function manifest.job(config, image, key, dockerfile, parts)
   local mounts = { { name = "workspace", mountPath = "/workspace" } }
   if config.registry_secret then
     mounts[2] = { name = "registry", mountPath = "/kaniko/.docker", readOnly = true }
@@ -101,7 +94,7 @@ function manifest.job(config, build, key, dockerfile, parts)
           } },
           containers = { {
             name = "kaniko", image = config.image, imagePullPolicy = "IfNotPresent",
-            args = arguments(config, manifest.image(config, build, key), dockerfile),
+            args = arguments(config, image, dockerfile),
             resources = config.resources,
             volumeMounts = mounts,
             -- It unpacks images and changes owners in its own root, as root, and needs no more than that.

@@ -5,7 +5,7 @@ return builder {
   doc = "makes images of code and git jobs inside a Kubernetes cluster, without a Docker Engine",
   builds = { "code", "git" },
   targets = { "kubernetes", "docker", "sagemaker", "vertex" },
-  uses = { "kubernetes", "docker-build" },
+  uses = { "kubernetes", "docker-build", "venv" },
   needs = {
     "http:*", "files", "exec:tar", "exec:tail", "read:$kubeconfig", "read:$files", "read:~/.kube/*",
     "read:/var/run/secrets/kubernetes.io/serviceaccount/*", "env:KUBERNETES_SERVICE_*", "env:KUBECONFIG",

@@ -1,11 +1,9 @@
 -- One virtual environment for each Python version and dependency list, kept in the plugin's data folder. A folder
 -- without its `complete` mark is what an interrupted build left, and is made anew.
 
-local builder = {}
+local dependencies = require "dependencies"
 
-local function python(build)
-  return build.source.python and "python" .. build.source.python or "python3"
-end
+local builder = {}
 
 function builder.probe()
   local test = "import sys, venv, ensurepip; print(sys.version.split()[0])"
@@ -39,8 +37,13 @@ local function is_project(build)
 end
 
 function builder.key(_, build)
-  local kind = is_project(build) and "project" or "venv"
-  return host.sha256(kind .. " 1\n" .. python(build) .. "\n" .. (build.requirements or ""))
+  local python, err = dependencies.python(build, "3")
+  if not python then return nil, err end
+  local kind, list = is_project(build) and "project" or "venv", build.requirements or ""
+  -- A list that names files beside it says not all of what is installed.
+  local files = not is_project(build) and not dependencies.stand_alone(list)
+  return host.sha256(
+    kind .. " 1\npython" .. python .. "\n" .. list .. (files and host.json.encode(dependencies.files(build)) or ""))
 end
 
 local function run(command, timeout)
@@ -50,6 +53,12 @@ local function run(command, timeout)
   command.stream = true
   local out, err = host.exec(command)
   if not out then return nil, err end
+  if out.timed_out then
+    return nil, fail {
+      code = "timeout", message = command[1] .. " did not end in " .. timeout .. " s",
+      hint = "give builds more time in `timeout` of the settings of plugin venv",
+    }
+  end
   if out.code ~= 0 then
     return nil, fail {
       code = "target_error",
@@ -68,10 +77,13 @@ function builder.build(ctx, build, key)
   end
   host.files.remove(key)
   local timeout = host.seconds(ctx.config.timeout)
-  local ok, err = run({ python(build), "-m", "venv", prefix }, timeout)
+  local version, ok, err
+  version, err = dependencies.python(build, "3")
+  if not version then return nil, err end
+  ok, err = run({ "python" .. version, "-m", "venv", prefix }, timeout)
   if not ok then
     if build.source.python and err.code == "not_found" then
-      err.hint = "install " .. python(build) .. " on the agent's machine, or leave the job's Python version out"
+      err.hint = "install python" .. version .. " on the agent's machine, or leave the job's Python version out"
     end
     return nil, err
   end
@@ -85,8 +97,10 @@ function builder.build(ctx, build, key)
       ok, err = run(read, timeout)
       if not ok then return nil, err end
     end
+    -- In the job's folder: paths in a list are taken from where pip runs.
     ok, err = run({
       prefix .. "/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", list,
+      cwd = build.folder,
     }, timeout)
     if not ok then return nil, err end
   end

@@ -2,7 +2,8 @@ import Lua
 
 /// The other Lua files of a plugin's folder, for `require`: each runs once in a state, in the plugin's environment. Files
 /// of a plugin that it `uses` go by that plugin's name, as `docker/engine`; they run with the permissions of the plugin
-/// that requires them, and what they require themselves lies beside them. Used on the state's thread alone.
+/// that requires them, and what they require themselves lies beside them or goes by such a name, too. Used on the
+/// state's thread alone.
 final class PluginModules {
   /// The plugin's folder, and how it is shown: `plugins/docker`.
   private let folder: String
@@ -10,6 +11,8 @@ final class PluginModules {
   var environment: LuaEnvironment?
   /// By the names of the plugins that it uses.
   let used: [String: PluginModules]
+  /// The plugin that uses this one.
+  private weak var user: PluginModules?
   private var loaded: [String: LuaReference] = [:]
   private var loading: Set<String> = []
 
@@ -19,6 +22,7 @@ final class PluginModules {
     used = Dictionary(
       uses.map { ($0, PluginModules(folder: "\(parent(folder))/\($0)", shown: "\(parent(shown))/\($0)")) },
       uniquingKeysWith: { first, _ in first })
+    for other in used.values { other.user = self }
   }
 
   func function(in state: LuaState) -> LuaReference {
@@ -29,7 +33,7 @@ final class PluginModules {
 
   private func load(_ name: String, in state: LuaState) throws -> LuaReference {
     if let module = loaded[name] { return module }
-    if let slash = name.firstIndex(of: "/"), let other = used[String(name[..<slash])] {
+    if let slash = name.firstIndex(of: "/"), let other = (user ?? self).used[String(name[..<slash])] {
       return try other.load(String(name[name.index(after: slash)...]), in: state)
     }
     guard Self.isName(name) else {
