@@ -59,6 +59,12 @@ local function is_below(path, folder)
   return path == folder or string.sub(path, 1, #folder + 1) == folder .. "/"
 end
 
+-- Whether a folder has the socket in it. /var/run is a link to /run.
+local function has_socket(folder, socket)
+  local function real(path) return (string.gsub(path, "^/var/run%f[/\0]", "/run")) end
+  return is_below(socket, folder) or is_below(real(socket), real(folder))
+end
+
 -- Whether the operator allows `source` to be mounted; nil and a failure where not.
 local function allow_mount(ctx, source, read_only, socket)
   local config = ctx.config
@@ -72,7 +78,7 @@ local function allow_mount(ctx, source, read_only, socket)
   if not is_plain(source) then
     return denied("the queue mounts `" .. source .. "`, and a mount is named without . and ..")
   end
-  if string.find(source, "%.sock$") or socket and is_below(socket, source) then
+  if string.find(source, "%.sock$") or socket and has_socket(source, socket) then
     return denied(
       "the queue mounts `" .. source .. "`, which has the engine's own socket: the run could do anything there",
       "mount a folder that has only what the run needs")

@@ -60,6 +60,11 @@ local function create(ctx, spec, token)
   end
   local ok
   if spec.pull == "always" then
+    -- Made already, it needs no image any more, and the registry may be away.
+    local seen
+    seen, failure = containers.inspect(ctx, containers.name(token))
+    if seen then return containers.id_of(ctx, token) end
+    if failure.code ~= "not_found" then return nil, failure end
     ok, failure = images.pull(ctx, image, spec.platform)
     if not ok then return nil, failure end
   end
@@ -179,7 +184,11 @@ function driver.logs(ctx, handle, cursor)
     if answer.status ~= 200 then return engine.refused(answer, "the engine does not give the log") end
     return answer
   end
-  return output.read(ask, handle.id, cursor, ended, about.podman)
+  local chunk
+  chunk, failure = output.read(ask, handle.id, cursor, ended, about.podman)
+  -- Its container is gone, and its log with it.
+  if not chunk and ended and failure.code == "not_found" then return { bytes = "", cursor = cursor, done = true } end
+  return chunk, failure
 end
 
 function driver.stats(ctx, handles)

@@ -42,10 +42,10 @@ local function place(ctx)
   }
 end
 
--- The path of the engine's own socket, which no run may be given.
+-- The path of the engine's own socket, which no run may be given; nil where it is reached in another way.
 function engine.socket(ctx)
-  local text = ctx.config.endpoint
-  return string.match(text, "^unix://(.+)$")
+  local at = place(ctx)
+  return at and at.socket
 end
 
 -- The engine ended a connection that it keeps while it lives, or cannot be reached.
