@@ -229,6 +229,11 @@ import Testing
     try slurm.says("squeue", error: "slurm_load_jobs error: Unable to contact slurm controller\n", code: 1)
     failure = await #expect(throws: DriverFailure.self) { try await Self.poll(slurm, handle) }
     #expect(failure?.code == .unavailable && failure?.retry == .safe)
+    // The controller has forgotten it, and accounting, which knows how it ended, is away.
+    try slurm.forgets()
+    try slurm.says("sacct", error: "sacct: error: Problem talking to the database: Connection refused\n", code: 1)
+    failure = await #expect(throws: DriverFailure.self) { try await Self.poll(slurm, handle) }
+    #expect(failure?.code == .unavailable && failure?.retry == .safe)
   }
 
   @Test func anIdThatSlurmGaveToAnotherJobIsLeftAlone() async throws {
@@ -278,6 +283,26 @@ import Testing
   }
 
   // MARK: slurmrestd
+
+  /// It may have been submitted, or wants another token: neither ends the run.
+  @Test func aSubmissionWithoutAClearAnswerIsLookedForAndARefusedTokenTriedAgain() async throws {
+    func answer(_ status: String) -> [ScriptedServer.Step] {
+      [.read(body: 300), .send("HTTP/1.1 \(status)\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno\n")]
+    }
+    let server = ScriptedServer(all: [answer("502 Bad Gateway"), answer("401 Unauthorized")])
+    defer { server.stop() }
+    let slurm = try Commands(["url": .string(server.url), "user": "me", "token": "jwt", "api_version": "v0.0.40"])
+    let driver = try await slurm.driver()
+    let spec = try await slurm.plan()
+    for (token, code, retry) in [
+      ("t-1", DriverFailure.Code.unavailable, DriverFailure.Retry.unknownEffect), ("t-2", .auth, .safe),
+    ] {
+      let failure = await #expect(throws: DriverFailure.self) {
+        try await driver.start(spec, token: token, secrets: [:])
+      }
+      #expect(failure?.code == code && failure?.retry == retry, "\(String(describing: failure))")
+    }
+  }
 
   @Test func newerVersionsGetNumbersAndGPUsInTheirShape() async throws {
     func ok(_ body: String) -> ScriptedServer.Step {

@@ -181,12 +181,14 @@ function cli.kill(ctx, names)
   return scancel(ctx, names, "--batch", "--state=RUNNING", "--signal=KILL")
 end
 
--- Ended jobs that Slurm itself has forgotten, from its accounting where there is one.
+-- Ended jobs that Slurm itself has forgotten, from its accounting where there is one; nil and a failure where that
+-- does not answer now, lest what it knows be taken for lost.
 function cli.past(ctx, ids)
-  local text = call(ctx, {
+  local text, err = call(ctx, {
     "sacct", "--noheader", "--parsable2", "--allocations", "--format=JobIDRaw,JobID,State,ExitCode,JobName%80",
     "--jobs=" .. table.concat(ids, ","),
   })
+  if not text and (err.code == "unavailable" or err.code == "timeout") then return nil, err end
   local list = {}
   for line in string.gmatch(text or "", "[^\n]+") do
     local id, shown, state, status, name = string.match(line, "^(%d+)|([^|]*)|([^|]*)|([^|]*)|(.*)$")

@@ -163,7 +163,11 @@ local function ask(ctx, way, ids)
   for _, id in ipairs(unique) do
     if not now[id] then gone[#gone + 1] = id end
   end
-  return { now = now, past = #gone > 0 and by_job(way.past(ctx, gone)) or {} }
+  if #gone == 0 then return { now = now, past = {} } end
+  local past
+  past, err = way.past(ctx, gone)
+  if not past then return nil, err end
+  return { now = now, past = by_job(past) }
 end
 
 function outcome.poll(ctx, way, handles)

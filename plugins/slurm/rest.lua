@@ -59,12 +59,17 @@ local function ask(ctx, method, path, request)
   if not answer then return nil, err end
   if answer.status == 401 or answer.status == 403 then
     made = nil
-    return nil, fail { code = "auth", message = "slurmrestd does not accept the token of user `" .. config.user .. "`" }
+    -- The next one may be better.
+    return nil, fail {
+      code = "auth", message = "slurmrestd does not accept the token of user `" .. config.user .. "`", retry = "safe",
+    }
   end
   local document = host.json.decode(answer.body)
   if type(document) ~= "table" then
     return nil, fail {
-      code = answer.status >= 500 and "unavailable" or "target_error", retry = method == "GET" and "safe" or nil,
+      code = answer.status >= 500 and "unavailable" or "target_error",
+      -- A proxy may say so of what slurmrestd has done all the same.
+      retry = method == "GET" and "safe" or answer.status >= 500 and "unknown_effect" or "never",
       message = "slurmrestd answered " .. answer.status .. " and no document",
     }
   end
