@@ -1,18 +1,17 @@
 -- Calls of SageMaker and CloudWatch Logs, and what their errors mean.
 
 local credentials = require "credentials"
+local pacing = require "pacing"
 
 local api = {}
+
+-- Seconds after which a limit of the account may leave room.
+local room = 60
 
 local services = {
   sagemaker = { signs = "sagemaker", target = "SageMaker.", setting = "endpoint", host = "api.sagemaker" },
   logs = { signs = "logs", target = "Logs_20140328.", setting = "logs_endpoint", host = "logs" },
 }
-
--- Seconds: the first wait after the service said that it is asked too often, and the longest.
-local first, longest = 1, 60
--- Nobody is asked before this time, and so many answers in a row were "too often".
-local patience = { sagemaker = { from = 0, times = 0 }, logs = { from = 0, times = 0 } }
 
 -- Temporary keys have ended, or were replaced: others may be there by now.
 local expired = {
@@ -38,14 +37,6 @@ local denied = {
   OptInRequired = "the account is not signed up for this region",
 }
 
-local function wait(service, answer)
-  local state = patience[service]
-  state.times = state.times + 1
-  local seconds = tonumber(answer.headers["retry-after"]) or math.min(longest, first * 2 ^ (state.times - 1))
-  state.from = host.now() + seconds
-  return seconds
-end
-
 -- `__type` may come with a namespace, `message` with a capital.
 local function said(answer)
   local body = host.json.decode(answer.body)
@@ -60,12 +51,12 @@ end
 local function failure(service, operation, answer, kind, text, effect)
   local message = operation .. ": " .. (kind ~= "" and kind .. ": " or "") .. text
   if throttled[kind] or answer.status == 429 then
-    return fail { code = "unavailable", message = message, retry = wait(service, answer) }
+    return fail { code = "unavailable", message = message, retry = pacing.refused(service, answer) }
   elseif denied[kind] then
     return fail { code = "auth", message = message, hint = denied[kind] }
   elseif kind == "ResourceLimitExceeded" then
     return fail {
-      code = "quota", message = message, retry = longest,
+      code = "quota", message = message, retry = room,
       hint = "ask for more in AWS's Service Quotas, or set a lower `concurrency` for the queue",
     }
   elseif kind == "ResourceInUse" or kind == "ConflictException" then
@@ -81,12 +72,11 @@ end
 -- Answers the document, or nil, the failure and AWS's own name of the error. `effect`: the call makes something, so
 -- that an answer which did not arrive leaves open whether it did.
 function api.call(ctx, service, operation, doc, effect)
-  local known, state = services[service], patience[service]
-  if host.now() < state.from then
-    local message = operation .. ": the service was asked too often"
-    return nil, fail { code = "unavailable", message = message, retry = state.from - host.now() }
-  end
-  local region, err = credentials.region(ctx)
+  local known = services[service]
+  local ok, err = pacing.may_ask(service, operation)
+  if not ok then return nil, err end
+  local region
+  region, err = credentials.region(ctx)
   if not region then return nil, err end
   local suffix = string.find(region, "^cn%-") and ".amazonaws.com.cn" or ".amazonaws.com"
   local used = false
@@ -105,7 +95,7 @@ function api.call(ctx, service, operation, doc, effect)
       if not effect and err.retry == "unknown_effect" then err.retry = "safe" end
       return nil, err
     elseif answer.status == 200 then
-      state.times = 0
+      pacing.answered(service)
       return host.json.decode(answer.body) or {}
     end
     local kind, text = said(answer)

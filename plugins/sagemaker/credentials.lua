@@ -14,7 +14,11 @@ local near = 3
 -- Where pods of EKS find theirs.
 local pods, pod_files = "169.254.170.23", "/var/run/secrets/pods.eks.amazonaws.com/"
 
-local cached
+-- Seconds after which keys that were there before may be there again.
+local again = 10
+
+-- `had`: there were keys at some time.
+local cached, had
 
 local function none(message, hint)
   return nil, fail { code = "auth", message = message, hint = hint }
@@ -165,11 +169,16 @@ end
 function credentials.get(ctx)
   if cached and host.now() < cached.until_ then return cached end
   local found, err = fetch(ctx)
-  if not found then return nil, err end
+  if not found then
+    -- Who gives keys may be away for a moment: those of before are good until they end, and no run has to fail for it.
+    if cached and cached.ends and host.now() < cached.ends then return cached end
+    if had then err.code, err.retry = "unavailable", again end
+    return nil, err
+  end
   -- Keys that live shorter than the margin are used for what they last.
   local now = host.now()
   found.until_ = found.ends and math.max(found.ends - margin, now + (found.ends - now) / 2) or now + keep
-  cached = found
+  cached, had = found, true
   return found
 end
 

@@ -1,5 +1,7 @@
 -- A run and its merged resource, as the body of CreateTrainingJob. Pure.
 
+local tables = require "tables"
+
 local document = {}
 
 -- What CreateTrainingJob takes at most. Longer ones are refused there with a text that names no run.
@@ -37,17 +39,6 @@ end
 
 function document.tags(owner, token)
   return { { Key = "lunaport-owner", Value = owner }, { Key = "lunaport-token", Value = token } }
-end
-
--- A copy without empty tables, which as JSON are a list or an object by chance, and the service takes one of them.
-local function copy(value)
-  if type(value) ~= "table" then return value end
-  local result = {}
-  for key, item in pairs(value) do
-    local inner = copy(item)
-    if type(inner) ~= "table" or next(inner) ~= nil or type(key) == "number" then result[key] = inner end
-  end
-  return result
 end
 
 local function pieces(name, value, into)
@@ -124,7 +115,7 @@ local function stopping(condition, timeout)
 end
 
 function document.plan(run)
-  local spec = copy(run.resource)
+  local spec = tables.without_empty(run.resource)
   local algorithm = spec.AlgorithmSpecification or {}
   spec.AlgorithmSpecification = algorithm
   if not algorithm.TrainingImage and not algorithm.AlgorithmName then algorithm.TrainingImage = run.image end

@@ -3,6 +3,7 @@
 -- taken.
 
 local api = require "api"
+local pacing = require "pacing"
 local states = require "states"
 
 local logs = {}
@@ -10,15 +11,13 @@ local logs = {}
 local group = "/aws/sagemaker/TrainingJobs"
 -- Events of one request; bytes of one answer to the host; streams of one page.
 local events, bytes, page = 500, 131072, 50
--- Seconds for which a job is taken to go on without asking, and that a read may wait for its turn.
-local fresh, turn = 10, 60
+-- Seconds for which a job is taken to go on without asking.
+local fresh = 10
 -- Runs that print nothing and share all requests there may be.
 local sharers = 30
 
--- What was last heard of jobs, when their output is to be looked at again, and the next turn of all requests. Lost with
--- the agent, and asked for again.
+-- What was last heard of jobs, and when their output is to be looked at again. Lost with the agent, and asked anew.
 local known, look = {}, {}
-local slot = 0
 
 -- Takes what SageMaker says of a job, in a description or a list.
 function logs.note(job)
@@ -38,21 +37,10 @@ function logs.forget(name)
   known[name], look[name] = nil, nil
 end
 
--- Takes a turn, so that many runs together stay below what the account may ask. Gives false where that would be a wait
--- and nobody is in a hurry.
-local function take_turn(ctx, is_patient)
-  local now = host.now()
-  local at = math.max(now, slot)
-  if at > now and not is_patient or at - now > turn then return false end
-  slot = at + 60 / ctx.config.log_requests
-  if at > now then host.sleep(at - now) end
-  return true
-end
-
+-- In turn, so that many runs together stay below what the account may ask.
 local function ask(ctx, operation, query)
-  if not take_turn(ctx, true) then
-    return nil, fail { code = "unavailable", message = "too many runs wait for their output", retry = 5 }
-  end
+  local ok, err = pacing.take_turn(ctx.config.log_requests)
+  if not ok then return nil, err end
   query.logGroupName = group
   return api.call(ctx, "logs", operation, query)
 end
@@ -135,7 +123,7 @@ end
 function logs.read(ctx, handle, cursor, describe)
   local name = handle.name
   cursor = cursor or { streams = {} }
-  if not (known[name] and known[name].over) and host.now() < math.max(look[name] or 0, slot) then
+  if not (known[name] and known[name].over) and (host.now() < (look[name] or 0) or pacing.is_busy()) then
     return { bytes = "", cursor = cursor }
   end
   local job, err = state_of(ctx, name, describe)

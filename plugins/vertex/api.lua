@@ -1,21 +1,9 @@
 -- Calls of Vertex AI and Cloud Logging, and what their errors mean.
 
 local credentials = require "credentials"
+local pacing = require "sagemaker/pacing"
 
 local api = {}
-
--- Seconds: the first wait after a service said that it is asked too often, and the longest.
-local first, longest = 1, 60
--- Nobody is asked before this time, and so many answers in a row were "too often".
-local patience = { vertex = { from = 0, times = 0 }, logs = { from = 0, times = 0 } }
-
-local function wait(service, answer)
-  local state = patience[service]
-  state.times = state.times + 1
-  local seconds = tonumber(answer.headers["retry-after"]) or math.min(longest, first * 2 ^ (state.times - 1))
-  state.from = host.now() + seconds
-  return seconds
-end
 
 local function failure(service, what, answer, effect)
   local body = host.json.decode(answer.body)
@@ -26,7 +14,7 @@ local function failure(service, what, answer, effect)
   if answer.status == 429 then
     -- The same status for calls in a minute, which come back soon, and for machines of a project, which do not.
     return fail {
-      code = "quota", message = message, retry = wait(service, answer),
+      code = "quota", message = message, retry = pacing.refused(service, answer),
       hint = "if it stays: ask for more quota in Google's console, or set a lower `concurrency` for the queue",
     }
   elseif answer.status == 401 then
@@ -49,23 +37,20 @@ end
 -- `request` as for host.http, without its credentials; `what` names it in messages. `effect`: the call makes something,
 -- so that an answer which did not arrive leaves open whether it did.
 local function call(ctx, service, request, what, effect)
-  local state = patience[service]
-  if host.now() < state.from then
-    local message = what .. ": the service was asked too often"
-    return nil, fail { code = "unavailable", message = message, retry = state.from - host.now() }
-  end
+  local ok, err = pacing.may_ask(service, what)
+  if not ok then return nil, err end
   local is_second = false
   while true do
-    local token, err = credentials.get(ctx)
+    local token, answer
+    token, err = credentials.get(ctx)
     if not token then return nil, err end
     request.bearer = token
-    local answer
     answer, err = host.http(request)
     if not answer then
       if not effect and err.retry == "unknown_effect" then err.retry = "safe" end
       return nil, err
     elseif answer.status == 200 then
-      state.times = 0
+      pacing.answered(service)
       return host.json.decode(answer.body) or {}
     elseif answer.status ~= 401 or is_second then
       return nil, failure(service, what, answer, effect)

@@ -9,7 +9,11 @@ local life, margin = 3600, 300
 -- Seconds that metadata may take: it is on the same machine, or not there.
 local near = 3
 
-local cached, project
+-- Seconds after which a token may be had again where there was one before.
+local again = 10
+
+-- `had`: there was a token at some time.
+local cached, had, project
 
 local function none(message, hint)
   return nil, fail { code = "auth", message = message, hint = hint }
@@ -51,8 +55,9 @@ local function exchange(ctx)
   local account, err = key(ctx)
   if not account then return nil, err end
   local where = host_of(account.token_uri) or ""
-  if not string.find(where, "%.googleapis%.com$") and where ~= host_of(ctx.config.endpoint) then
-    -- The assertion opens the account to whoever gets it.
+  local is_google = string.find(where, "%.googleapis%.com$") and string.find(account.token_uri, "^https:")
+  if not is_google and where ~= host_of(ctx.config.endpoint) then
+    -- The assertion opens the account to whoever gets it or listens in.
     return none("the key file names " .. account.token_uri .. " for its tokens, which is not Google's")
   end
   local now = math.floor(host.now())
@@ -93,10 +98,18 @@ function credentials.get(ctx)
     text, err = metadata(ctx, "instance/service-accounts/default/token")
     body = text and host.json.decode(text)
   end
-  if type(body) ~= "table" then return nil, err end
+  local now = host.now()
+  if type(body) ~= "table" or not body.access_token then
+    err = err or fail { code = "auth", message = "the machine's metadata gave no token" }
+    -- Who gives tokens may be away for a moment: the last one is good until it ends, and no run has to fail for it.
+    if cached and now < cached.ends then return cached.text end
+    if had then err.code, err.retry = "unavailable", again end
+    return nil, err
+  end
   -- Tokens that live shorter than the margin are used for what they last.
   local lasts = tonumber(body.expires_in) or 0
-  cached = { text = body.access_token, until_ = host.now() + math.max(lasts - margin, lasts / 2) }
+  cached = { text = body.access_token, until_ = now + math.max(lasts - margin, lasts / 2), ends = now + lasts }
+  had = true
   return cached.text
 end
 

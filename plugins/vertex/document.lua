@@ -1,5 +1,7 @@
 -- A run and its merged resource, as a CustomJob. Pure.
 
+local tables = require "sagemaker/tables"
+
 local document = {}
 
 -- What Vertex AI takes at most.
@@ -32,17 +34,6 @@ end
 -- For people alone: what no label can hold is left out.
 local function word(text)
   return string.sub(string.gsub(string.lower(text), "[^%l%d_-]", "-"), 1, most.label)
-end
-
--- A copy without empty tables, which as JSON are a list or an object by chance, and the service takes one of them.
-local function copy(value)
-  if type(value) ~= "table" then return value end
-  local result = {}
-  for key, item in pairs(value) do
-    local inner = copy(item)
-    if type(inner) ~= "table" or next(inner) ~= nil or type(key) == "number" then result[key] = inner end
-  end
-  return result
 end
 
 -- The run's own variables beneath the queue's, in the order of their names.
@@ -84,7 +75,7 @@ local function seconds(duration)
 end
 
 function document.plan(run)
-  local spec = copy(run.resource)
+  local spec = tables.without_empty(run.resource)
   for _, pool in ipairs(spec.workerPoolSpecs) do
     if not pool.pythonPackageSpec then
       local err

@@ -15,10 +15,10 @@ local asked, page, pages = 20, 100, 20
 -- Seconds after a create without an answer in which a list may not show yet what it made.
 local doubt = 10
 
--- Seconds that a start may take, and for which an ending job is waited for before it is deleted.
-local longest_start, clearing = 60, 20
+-- Seconds for which an ending job is waited for before it is deleted, and between looks at a start that goes on.
+local clearing, look_again = 20, 0.05
 
--- By token: when the answer to a create did not arrive, and until when a start goes on.
+-- By token: since when a create has no answer, and whether a start is at work.
 local doubtful, starting = {}, {}
 
 function driver.probe(ctx)
@@ -132,19 +132,20 @@ local function start(ctx, spec, token)
   spec.labels.lunaport_owner = document.label(ctx.owner)
   for name, value in pairs(document.labels(token)) do spec.labels[name] = value end
   local job
+  -- Before it is asked for: the call may be cut off while it waits.
+  doubtful[token] = host.now()
   job, err = api.vertex(ctx, "POST", parent .. "/customJobs", { json = spec, effect = true }, "creating the job")
-  if job then return keep_oldest(ctx, token, job.name) end
-  if err.retry == "unknown_effect" then doubtful[token] = host.now() end
-  return nil, err
+  if job or err.retry ~= "unknown_effect" then doubtful[token] = nil end
+  if not job then return nil, err end
+  return keep_oldest(ctx, token, job.name)
 end
 
--- One start of a token at a time; one that was cut off holds up the next for so long at most.
+-- One start of a token at a time. A call that is cut off lets go of its own.
 function driver.start(ctx, spec, token)
-  while starting[token] and host.now() < starting[token] do host.sleep(0.05) end
-  starting[token] = host.now() + longest_start
-  local handle, err = start(ctx, spec, token)
-  starting[token] = nil
-  return handle, err
+  while starting[token] do host.sleep(look_again) end
+  starting[token] = true
+  local _ <close> = setmetatable({}, { __close = function() starting[token] = nil end })
+  return start(ctx, spec, token)
 end
 
 -- The job: its document; false where there is none; nil and a failure.

@@ -3,6 +3,7 @@
 -- beginning, and all entries from it on that were taken already.
 
 local api = require "api"
+local pacing = require "sagemaker/pacing"
 local states = require "states"
 
 local logs = {}
@@ -12,15 +13,13 @@ local logs = {}
 local entries, few, pages, bytes = 500, 20, 10, 131072
 -- Seconds that an entry may be late, and entries that a cursor holds for that; beyond either a late one is not seen.
 local late, held = 30, 300
--- Seconds for which a job is taken to go on without asking, and that a read may wait for its turn.
-local fresh, turn = 10, 60
+-- Seconds for which a job is taken to go on without asking.
+local fresh = 10
 -- Runs that print nothing and share all requests there may be.
 local sharers = 4
 
--- What was last heard of jobs, when their output is to be looked at again, and the next turn of all requests. Lost with
--- the agent, and asked for again.
+-- What was last heard of jobs, and when their output is to be looked at again. Lost with the agent, and asked anew.
 local known, look = {}, {}
-local slot = 0
 
 function logs.note(job)
   known[job.name] = {
@@ -31,17 +30,6 @@ end
 
 function logs.forget(name)
   known[name], look[name] = nil, nil
-end
-
--- Cloud Logging takes 60 reads a minute of a whole project. Takes a turn; gives false where that would be a wait and
--- nobody is in a hurry.
-local function take_turn(ctx, is_patient)
-  local now = host.now()
-  local at = math.max(now, slot)
-  if at > now and not is_patient or at - now > turn then return false end
-  slot = at + 60 / ctx.config.log_requests
-  if at > now then host.sleep(at - now) end
-  return true
 end
 
 -- Times (2026-01-02T03:04:05Z, with a fraction or without) as text of one length, so that they compare as they follow
@@ -101,10 +89,10 @@ local function read(ctx, name, cursor, before)
   if before then filter = filter .. ' AND timestamp<"' .. before .. '"' end
   local out, size, token, count, is_cut = {}, 0, nil, entries, false
   for _ = 1, pages do
-    if not take_turn(ctx, true) then
-      return nil, fail { code = "unavailable", message = "too many runs wait for their output", retry = 5 }
-    end
-    local answer, err = api.logs(ctx, {
+    -- Cloud Logging takes 60 reads a minute of a whole project.
+    local answer, err = pacing.take_turn(ctx.config.log_requests)
+    if not answer then return nil, err end
+    answer, err = api.logs(ctx, {
       resourceNames = { "projects/" .. project }, filter = filter, orderBy = "timestamp asc", pageSize = count,
       pageToken = token,
     })
@@ -131,7 +119,7 @@ end
 function logs.read(ctx, handle, cursor, get)
   local name = handle.name
   local job = known[name]
-  if cursor and not (job and job.over) and host.now() < math.max(look[name] or 0, slot) then
+  if cursor and not (job and job.over) and (host.now() < (look[name] or 0) or pacing.is_busy()) then
     return { bytes = "", cursor = cursor }
   end
   if not job or not job.over and host.now() - job.at > fresh then

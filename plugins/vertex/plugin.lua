@@ -28,6 +28,7 @@ return driver {
   version = "1.0.0",
   api = { 1 },
   doc = "runs image jobs as custom jobs of Google Vertex AI",
+  uses = { "sagemaker" },
   provides = { "source.image", "stop", "logs.tail", "list", "gpu", "nodes", "preempt.detect" },
   needs = {
     "http:*.googleapis.com", "http:$endpoint", "http:$logs_endpoint", "http:$metadata_endpoint", "read:$key_file",
