@@ -37,6 +37,7 @@ function fail(body) end
 ---@field image? string
 ---@field resource table
 ---@field timeout? number
+---@field grace number seconds that a stop gives it
 ---@field fenced boolean
 
 ---@class Observation
@@ -59,6 +60,13 @@ function host.now() end
 
 ---@param seconds number (waits)
 function host.sleep(seconds) end
+
+---Runs functions beside each other, 64 at most; true when all have returned. The first that answers nil and a
+---failure, or raises, ends the others. (waits, raises)
+---@param ... fun(): any, Failure?
+---@return true?
+---@return Failure?
+function host.together(...) end
 
 ---Has the driver's handles polled at once. Only in `watch`. (raises)
 function host.wake() end

@@ -185,7 +185,7 @@ extension Attempt {
   }
 
   /// Removes what the target, the disk and the journal have of an attempt.
-  private func clear(_ handle: Value?) async {
+  func clear(_ handle: Value?) async {
     await shop.roster.quiet()
     if Task.isCancelled { return }
     if let handle, let target = shop.targets[lease.spec.target] {

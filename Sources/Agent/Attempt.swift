@@ -60,6 +60,10 @@ struct Attempt: Sendable {
       let progress = shop.journal[token]?.progress ?? Progress()
       handle = progress.handle
       ending = progress.ending
+      if let stored = handle, let refusal = target?.driver.refusal(of: stored, version: progress.handleVersion) {
+        guard let ending else { return await leaveAlone(refusal) }
+        return await finish(ending, nil)
+      }
       if ending == nil {
         guard let target else { throw try await withoutDriver(progress) }
         let found = try await obtain(target, progress)

@@ -28,7 +28,7 @@ struct Preparation: Sendable {
       run: lease.run, name: lease.name, attempt: lease.attempt, entity: lease.entity, project: lease.project,
       queue: lease.queue, author: lease.author, job: lease.spec.job?.reference, entryPoint: lease.spec.entryPoint,
       args: lease.spec.args, environment: [:], resource: lease.spec.resource, timeout: lease.spec.timeout,
-      fenced: lease.spec.retriesLost)
+      grace: lease.spec.grace, fenced: lease.spec.retriesLost)
     if source.kind == .image {
       request.image = source.image?.pinned
       request.environment = try environmentElsewhere()

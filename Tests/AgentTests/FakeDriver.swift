@@ -41,9 +41,10 @@ final class FakeDriver: Driver {
   let target: String
   let version = "1"
   let provides: Set<Capability>
-  let handleVersion = 1
+  let handleVersion: Int
 
-  init(target: String = "mock", provides: Set<Capability> = [.codeSource, .stop]) {
+  init(target: String = "mock", provides: Set<Capability> = [.codeSource, .stop], handleVersion: Int = 1) {
+    self.handleVersion = handleVersion
     self.target = target
     self.provides = provides
   }

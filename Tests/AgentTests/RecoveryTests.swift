@@ -105,6 +105,32 @@ import Testing
     #expect(driver.count("start") == 0)
   }
 
+  /// The plugin was put back to an older version: the run goes on untouched, and is taken up again by the newer one.
+  @Test func aRunWhoseHandleIsOfANewerPluginIsLeftAlone() async throws {
+    let lease = try await leave("exit 1") {
+      $0.intent = true
+      $0.handle = ["token": "aaaaaaaa-1"]
+      $0.handleVersion = 2
+    }
+    try await told(.starting, lease)
+    let old = FakeDriver(target: "process")
+    old.set { $0.started[lease.token] = Observation(.running) }
+    try await site.living(site.agent(drivers: [old])) {
+      await site.server.until { $0.runs["aaaaaaaa"]?.message?.contains("a newer version of plugin `process`") == true }
+      try await site.server.stop("aaaaaaaa")
+      await site.server.until { $0.runs["aaaaaaaa"]?.message?.hasPrefix("it cannot be stopped: ") == true }
+    }
+    #expect(site.events("handle_refused").count == 1)
+    #expect(old.state.withLock { $0.calls.filter { $0.name != "list" } } == [])
+    let new = FakeDriver(target: "process", handleVersion: 2)
+    new.set { $0.started[lease.token] = Observation(.running) }
+    try await site.living(site.agent(drivers: [new])) {
+      let run = try await site.server.settled("aaaaaaaa")
+      #expect(run.state == .stopped)
+    }
+    #expect(new.count("start") == 0 && new.count("stop") == 1)
+  }
+
   @Test func anEndThatWasNotAcknowledgedIsReportedAgain() async throws {
     let lease = try await leave("exit 1") {
       $0.intent = true

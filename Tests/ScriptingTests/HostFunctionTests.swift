@@ -248,6 +248,35 @@ import Testing
     }
   }
 
+  @Test func functionsRunBesideEachOtherUntilAllHaveReturnedOrOneFailed() async throws {
+    let bed = try await PluginBed(
+      """
+      local what = ...
+      local order, is_open, is_closed = {}, false, false
+      local function note(name) order[#order + 1] = name end
+      if what == "all" then
+        local ok = host.together(
+          function() while not is_open do host.sleep(0) end note "second" end,
+          function() host.sleep(0) note "first" is_open = true end)
+        return tostring(ok) .. table.concat(order)
+      end
+      local ok, err = host.together(
+        function() while not is_open do host.sleep(0) end if what == "raise" then error("here") end
+          return nil, fail { code = "quota", message = "full", retry = 7 } end,
+        function() local _ <close> = setmetatable({}, { __close = function() is_closed = true end })
+          is_open = true host.sleep(1000) end)
+      return { ok == nil, is_closed, err.code, err.retry }
+      """)
+    #expect(try await bed.act("all") == "truefirstsecond")
+    #expect(try await bed.act("fail").table?.items == [true, true, "quota", 7.0])
+    let raised = try #require(await bed.failure("raise"))
+    #expect(raised.code == .bug && raised.message.contains("driver.lua:12: here"), "\(raised.message)")
+    let misused = try await PluginBed("return host.together(function() end, 7)")
+    #expect(await misused.failure()?.message.contains("bad argument #2 (function expected, got number)") == true)
+    let none = try await PluginBed("return host.together()")
+    #expect(try await none.act() == true)
+  }
+
   /// Its files run with what this plugin may do, and what they require lies beside them or in others that it uses.
   @Test func filesOfAPluginThatIsUsedAreRequiredByItsName() async throws {
     let files = [

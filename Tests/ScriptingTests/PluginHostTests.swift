@@ -143,6 +143,18 @@ struct PluginHostTests {
     try await driver.forget([:])
   }
 
+  /// The plugin was put back to an older version, or changed its handles without saying so.
+  @Test func aHandleOfAnotherVersionIsRefused() async throws {
+    let driver = try await Bench().driver("mock")
+    #expect(driver.refusal(of: ["token": "t-1"], version: 1) == nil)
+    #expect(driver.refusal(of: ["token": "t-1"], version: nil) == nil)
+    let newer = try #require(driver.refusal(of: ["token": "t-1"], version: 2))
+    #expect(newer.code == .unsupported && newer.retry == .never)
+    #expect(newer.message.contains("a newer version of plugin `mock`"))
+    let other = try #require(driver.refusal(of: ["job": "7"], version: 1))
+    #expect(other.code == .unsupported && other.message.contains("whose handle this one does not read"))
+  }
+
   @Test func aPluginMayOnlyDoWhatItDeclares() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "thief-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }

@@ -11,6 +11,8 @@ public protocol Driver: Sendable {
   var provides: Set<Capability> { get }
   /// Version of the handles that `start` makes, kept beside each stored handle.
   var handleVersion: Int { get }
+  /// Why a stored handle is not to be touched, where that is so.
+  func refusal(of handle: Value, version: Int?) -> DriverFailure?
   /// Seconds between polls where nothing wakes the agent earlier.
   var pollInterval: Double { get }
 
@@ -44,6 +46,20 @@ public protocol Driver: Sendable {
 
 extension Driver {
   public var pollInterval: Double { 5 }
+
+  /// Why a stored handle is not to be touched, where that is so: another version of the plugin made it.
+  public func refusal(of handle: Value, version: Int?) -> DriverFailure? {
+    version.flatMap { $0 > handleVersion ? newer($0) : nil }
+  }
+
+  func newer(_ version: Int) -> DriverFailure {
+    DriverFailure(
+      .unsupported,
+      "a newer version of plugin `\(target)` started it (its handle has version \(version), and \(self.version) of the "
+        + "plugin reads up to \(handleVersion)); it is left alone",
+      hint: "give the agent the newer plugin again, and restart it")
+  }
+
   public func signal(_ handle: Value, _ number: Int) async throws(DriverFailure) {}
   public func list() async throws(DriverFailure) -> [Listed] { [] }
   public func watch(_ wake: @escaping @Sendable () -> Void) async throws(DriverFailure) {}
@@ -77,13 +93,16 @@ public struct PlanRequest: Sendable, Hashable {
   public var resource: Value
   /// Seconds the attempt may take.
   public var timeout: Double?
+  /// Seconds that a polite stop gives its program.
+  public var grace: Double
   /// Local work must end by itself when its lease is not renewed.
   public var fenced: Bool
 
   public init(
     run: String, name: String, attempt: Int, entity: String, project: String, queue: String, author: String,
     job: String?, entryPoint: [String], args: [String] = [], environment: [String: String], folder: String? = nil,
-    prefix: String? = nil, image: String? = nil, resource: Value, timeout: Double? = nil, fenced: Bool = false
+    prefix: String? = nil, image: String? = nil, resource: Value, timeout: Double? = nil, grace: Double = 10,
+    fenced: Bool = false
   ) {
     self.run = run
     self.name = name
@@ -102,6 +121,7 @@ public struct PlanRequest: Sendable, Hashable {
     self.image = image
     self.resource = resource
     self.timeout = timeout
+    self.grace = grace
     self.fenced = fenced
   }
 }
@@ -114,7 +134,7 @@ extension PlanRequest {
       "project": .string(project), "queue": .string(queue), "author": .string(author),
       "entry_point": .array(entryPoint.map(Value.string)), "args": .array(args.map(Value.string)),
       "command": .array(command.map(Value.string)), "environment": .object(environment.mapValues(Value.string)),
-      "resource": resource, "fenced": .bool(fenced),
+      "resource": resource, "grace": .double(grace), "fenced": .bool(fenced),
     ]
     fields["job"] = job.map(Value.string)
     fields["folder"] = folder.map(Value.string)

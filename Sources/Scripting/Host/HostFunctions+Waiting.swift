@@ -11,6 +11,7 @@ extension HostFunctions {
     [
       "log": state.waitingFunction("host.log") { call throws -> Operation in try log(call) },
       "sleep": state.waitingFunction("host.sleep") { call throws -> Operation in try sleep(call) },
+      "together": state.waitingFunction("host.together") { call throws -> Operation in try together(call) },
       "exec": state.waitingFunction("host.exec") { call throws -> Operation in try exec(call) },
       "process.start": state.waitingFunction("host.process.start") { call throws -> Operation in try start(call) },
     ]

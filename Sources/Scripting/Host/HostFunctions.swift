@@ -43,6 +43,8 @@ struct CallContext: Sendable {
   var wake: (@Sendable () -> Void)?
   /// Answers that the call reads piece by piece.
   let streams = StreamTable()
+  /// What the call may use; functions that it runs beside each other get as much.
+  var budget = LuaBudget.standard
 
   @TaskLocal static var current = CallContext()
 }
@@ -55,6 +57,8 @@ struct HostFunctions {
   /// Of the plugin's own, so that its connections are no other's; nil where it may send no requests.
   let client: HTTPClient?
   let streams = StreamCount()
+  /// Of the plugin; set once its functions are loaded.
+  let runner = RunnerPlace()
 
   init(permits: Permits, services: HostServices) {
     self.permits = permits

@@ -4,8 +4,8 @@ import Lua
 enum HostWords {
   /// Functions of `host` that Swift gives, as `exec`, `files.read`.
   static let given = [
-    "log", "now", "sleep", "wake", "exec", "env", "read", "random", "bytes", "seconds", "sha256", "hmac_sha256",
-    "rs256", "jwt", "json.encode", "json.decode", "yaml.decode",
+    "log", "now", "sleep", "wake", "together", "exec", "env", "read", "random", "bytes", "seconds", "sha256",
+    "hmac_sha256", "rs256", "jwt", "json.encode", "json.decode", "yaml.decode",
     "base64.encode", "base64.decode", "base64.url", "url.encode", "url.query", "time.parse", "time.format",
     "files.exists", "files.read", "files.write", "files.append", "files.remove", "files.list", "files.size",
     "files.path", "process.probe", "process.start", "process.find", "process.status", "process.output", "process.stop",

@@ -13,6 +13,16 @@ public struct LuaDriver: Driver {
   public var handleVersion: Int { declaration.handleVersion }
   public var pollInterval: Double { declaration.pollInterval }
 
+  public func refusal(of handle: Value, version: Int?) -> DriverFailure? {
+    if let version, version > handleVersion { return newer(version) }
+    guard let misfit = declaration.handle.misfits(of: Node(handle, Origin(.driver(target)))).first else { return nil }
+    return DriverFailure(
+      .unsupported,
+      "another version of plugin `\(target)` started it, whose handle this one does not read: `\(misfit.path.text)`: "
+        + "\(misfit.sentence); it is left alone",
+      hint: "give the agent the version that started it again, and restart it")
+  }
+
   public func probe() async -> Probe {
     do throws(DriverFailure) {
       return try await plugin.call("probe", [], within: CallTime.probe).probe()

@@ -46,6 +46,7 @@ final class LuaPlugin: Sendable {
         return state.functions(of: table)
       }
       self.runner = runner
+      host.runner.set(runner)
     } catch let error as LuaError {
       throw DriverFailure(.bug, "plugin `\(header.name)` cannot be loaded: \(error)")
     } catch {
@@ -65,6 +66,8 @@ final class LuaPlugin: Sendable {
     defer { context.streams.closeAll() }
     let budget = LuaBudget(
       instructions: Int64(computing * Self.instructionsPerSecond), seconds: computing, wallSeconds: seconds)
+    var context = context
+    context.budget = budget
     do {
       let all = [.tree(self.context)] + arguments
       let results = try await CallContext.$current.withValue(context) {

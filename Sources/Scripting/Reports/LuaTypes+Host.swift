@@ -44,6 +44,7 @@ extension LuaTypes {
     ---@field image? string
     ---@field resource table
     ---@field timeout? number
+    ---@field grace number seconds that a stop gives it
     ---@field fenced boolean
 
     ---@class Observation
@@ -66,6 +67,13 @@ extension LuaTypes {
 
     ---@param seconds number (waits)
     function host.sleep(seconds) end
+
+    ---Runs functions beside each other, 64 at most; true when all have returned. The first that answers nil and a
+    ---failure, or raises, ends the others. (waits, raises)
+    ---@param ... fun(): any, Failure?
+    ---@return true?
+    ---@return Failure?
+    function host.together(...) end
 
     ---Has the driver's handles polled at once. Only in `watch`. (raises)
     function host.wake() end

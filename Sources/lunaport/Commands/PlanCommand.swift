@@ -64,7 +64,8 @@ extension Lunaport {
       queue: queue.name, author: "AUTHOR", job: nil,
       entryPoint: overrides.entryPoint ?? source.entryPoint, args: overrides.args ?? [], environment: [:],
       folder: isFolder ? "JOB_FOLDER" : nil, prefix: isFolder && source.needsEnvironment ? "ENVIRONMENT" : nil,
-      image: isFolder ? nil : source.image?.pinned ?? "IMAGE", resource: resource, timeout: queue.timeout)
+      image: isFolder ? nil : source.image?.pinned ?? "IMAGE", resource: resource, timeout: queue.timeout,
+      grace: queue.grace)
     do {
       return try await driver.plan(request)
     } catch {
