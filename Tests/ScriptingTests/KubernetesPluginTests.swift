@@ -1,3 +1,4 @@
+import ClientTesting
 import FoundationEssentials
 import Lua
 import Model
@@ -34,7 +35,7 @@ struct KubernetesPluginTests {
       "author": "ada", "entry_point": ["python3", "train.py"], "args": ["--rate", "$(RATE)"],
       "command": ["python3", "train.py", "--rate", "$(RATE)"],
       "environment": ["LUNAPORT_RUN_ID": "abcd1234", "RATE": "5$$ and $HOME"], "image": "registry.example/train:1",
-      "timeout": 3_600, "resource": .object(fields),
+      "timeout": 3_600, "grace": 45, "resource": .object(fields),
     ]
   }
 
@@ -318,6 +319,44 @@ struct KubernetesPluginTests {
         #expect(failure.code == .configInvalid && failure.message.contains(refusal), "\(failure.message)")
       }
     }
+  }
+
+  /// The agent may not watch the whole cluster: each of its namespaces is watched by itself, all at once.
+  @Test(.timeLimit(.minutes(1))) func eachNamespaceIsWatchedWhereTheWholeClusterMayNotBe() async throws {
+    func answer(_ status: String, _ body: String) -> [ScriptedServer.Step] {
+      let head = "HTTP/1.1 \(status)\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+      return [.read(), .send(head + body)]
+    }
+    // A list, and an event of a watch that then ends: which is asked for first is not known.
+    let both = #"""
+      {"items":[],"metadata":{"resourceVersion":"5"},"type":"ADDED","object":{"metadata":{"name":"p","namespace":"a"}}}
+      """#
+    let server = ScriptedServer(
+      all: [answer("403 Forbidden", #"{"message":"no"}"#)] + Array(repeating: answer("200 OK", both + "\n"), count: 50))
+    defer { server.stop() }
+    let config = FileManager.default.temporaryDirectory.appending(path: "kube-\(UUID().uuidString).yaml")
+    defer { try? FileManager.default.removeItem(at: config) }
+    let text = """
+      current-context: c
+      contexts: [{name: c, context: {cluster: k, user: u}}]
+      clusters: [{name: k, cluster: {server: "\(server.url)"}}]
+      users: [{name: u, user: {token: t}}]
+      """
+    try Data(text.utf8).write(to: config)
+    let settings: Value = ["kubeconfig": .string(config.path), "namespaces": ["a", "b"]]
+    let driver = try await PluginHostTests.Bench(settings: ["kubernetes": settings]).driver("kubernetes")
+    let (wakes, wake) = AsyncStream<Void>.makeStream()
+    let watch = Task { try await driver.watch { wake.yield() } }
+    var news = wakes.makeAsyncIterator()
+    func isWatched(_ namespace: String) -> Bool {
+      server.received.contains {
+        $0.hasPrefix("GET /api/v1/namespaces/\(namespace)/pods?") && $0.contains("watch=true")
+      }
+    }
+    while !isWatched("a") || !isWatched("b") { await news.next() }
+    watch.cancel()
+    _ = await watch.result
+    #expect(server.received.first?.hasPrefix("GET /api/v1/pods?") == true)
   }
 
   @Test func quantitiesOfTheMetricsServerAreNumbers() async throws {

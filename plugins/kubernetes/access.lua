@@ -121,6 +121,11 @@ local function identify(connection, user, cluster, folder)
     return invalid("the kubeconfig uses `auth-provider`, which Kubernetes has given up",
       "use the `exec` plugin of your provider")
   end
+  if user["as-groups"] or user["as-uid"] or user["as-user-extra"] then
+    -- Without them the server would take the agent for another than it is meant to be.
+    return invalid("the kubeconfig acts `as` somebody with groups, which is not supported",
+      "let `as` name a user alone, and give that user the rights")
+  end
   if user.as then connection.headers = { ["Impersonate-User"] = user.as } end
   return connection
 end
@@ -177,7 +182,7 @@ function access.connection(ctx, fresh)
   if fresh or not current or (current.expires and current.expires <= host.now()) then
     local connection, err = connect(ctx)
     if not connection then
-      if err.code == "not_found" then err.hint = "set `kubeconfig` in the settings of plugin kubernetes" end
+      if err.code == "not_found" then err.hint = "set `kubeconfig` in the settings of plugin " .. ctx.plugin end
       return nil, err
     end
     current = connection

@@ -4,8 +4,9 @@ local access = require "access"
 
 local api = {}
 
--- Objects of one page; a pod has some 8 KB, so that a page stays well within the limit of an answer.
-local page = 500
+-- Objects of one page. Most have some 8 KB, but a run's config of 100 KB is in each of its own, and a page has to fit
+-- into the plugin's memory twice.
+local page = 100
 local answer_bytes = 32 * 1024 * 1024
 
 local merge = "application/merge-patch+json"
@@ -116,17 +117,18 @@ function api.lines(ctx, request, take)
   return authorised(ctx, request, function(whole) return host.http.lines(whole, take) end)
 end
 
--- All objects at `path` with the label, in as many pages as it takes; and the version of the list.
-function api.list(ctx, path, selector)
+-- All objects at `path` with the label, in as many pages as it takes; and the version of the list. Of each is kept what
+-- `slim` makes of it, where that is given: whole ones, thousands of times, would fill the plugin's memory.
+function api.list(ctx, path, selector, slim)
   local items, query = {}, { labelSelector = selector, limit = tostring(page) }
   while true do
     local body, err, status = api.call(ctx, { path = path, query = query })
     if not body then
       -- The pages of a list that grew too old: from its beginning.
-      if status == 410 and query.continue then return api.list(ctx, path, selector) end
+      if status == 410 and query.continue then return api.list(ctx, path, selector, slim) end
       return nil, err, status
     end
-    for _, item in ipairs(body.items or {}) do items[#items + 1] = item end
+    for _, item in ipairs(body.items or {}) do items[#items + 1] = slim and slim(item) or item end
     local meta = body.metadata or {}
     if not meta.continue or meta.continue == "" then return items, meta.resourceVersion end
     query.continue = meta.continue

@@ -28,6 +28,19 @@ local function selector(ctx, handles)
   return "lunaport/token=" .. tostring(token)
 end
 
+-- What is looked at of a Job. Of other kinds the queue says where to look.
+local function slim(object)
+  object.metadata.managedFields = nil
+  if object.kind == "Job" and object.apiVersion == "batch/v1" then
+    local spec = object.spec or {}
+    object.spec = {
+      backoffLimit = spec.backoffLimit, completions = spec.completions, parallelism = spec.parallelism,
+      podFailurePolicy = spec.podFailurePolicy, suspend = spec.suspend,
+    }
+  end
+  return object
+end
+
 -- Answers objects by `cluster.key`, and pods by token. `fresh`: nothing of what a watch has heard.
 function cluster.observe(ctx, handles, fresh)
   local label = selector(ctx, handles)
@@ -36,11 +49,13 @@ function cluster.observe(ctx, handles, fresh)
     local folder = api.folder(handle)
     if not asked[folder] then
       asked[folder] = true
-      local items, err = api.list(ctx, folder, label)
-      if not items then return nil, err end
-      for _, object in ipairs(items) do
+      local items, err = api.list(ctx, folder, label, function(object)
         -- Items of a list do not say of what kind they are.
         object.apiVersion, object.kind = handle.api, handle.kind
+        return slim(object)
+      end)
+      if not items then return nil, err end
+      for _, object in ipairs(items) do
         objects[cluster.key {
           api = handle.api, plural = handle.plural, namespace = handle.namespace, name = object.metadata.name,
         }] = object

@@ -6,6 +6,8 @@ local policy = require "policy"
 
 local document = {}
 
+-- What Kubernetes itself gives a pod to end.
+local usual_grace_seconds = 30
 -- The target's own deadline comes after the host's, which stops the run with grace and says why.
 local deadline_slack_seconds = 120
 -- Stands for the name of the run's own Secret: that of its Job, which is known when it starts.
@@ -125,6 +127,10 @@ end
 
 local function fill(template, run, secrets)
   local pod = template.spec
+  -- The Job's controller ends pods of a stopped run with the pod's own grace, and no order makes that longer again.
+  if run.grace > usual_grace_seconds then
+    pod.terminationGracePeriodSeconds = pod.terminationGracePeriodSeconds or math.ceil(run.grace)
+  end
   if type(pod.containers) ~= "table" or not pod.containers[1] then pod.containers = { { name = "main" } } end
   local container = document.container(pod, run.resource.container)
   container.name = container.name or run.resource.container or "main"

@@ -18,6 +18,8 @@ local node_patience_seconds = 20
 -- The last words of what is being stopped: so many seconds before the order, and so many bytes, are kept.
 local last_seconds = 60
 local last_bytes = 512 * 1024
+-- Pods whose last words are kept; each takes one of the plugin's connections.
+local kept_max = 16
 -- By name of the pod: since when its node does not answer.
 local silent = {}
 -- By name: how many calls keep the last words of a run now.
@@ -187,24 +189,31 @@ function logs.is_keeping(handle)
   return keeping[handle.name] ~= nil
 end
 
--- Follows what is being stopped to its end, for once its pod is gone so is its log.
+local function keep_pod(ctx, handle, pod, grace)
+  local parts, size = {}, 0
+  local query = {
+    container = container_of(pod), timestamps = "true", follow = "true", sinceSeconds = tostring(last_seconds),
+  }
+  local path = api.pods(handle.namespace, pod.metadata.name) .. "/log"
+  local request = { path = path, query = query, timeout = grace + stop_patience_seconds }
+  -- However it ends: what was heard until then is what there is.
+  api.stream(ctx, request, function(piece)
+    parts[#parts + 1], size = piece, size + #piece
+    while size > last_bytes do size = size - #table.remove(parts, 1) end
+  end)
+  host.files.write(last_file(handle, pod.metadata.name), table.concat(parts))
+end
+
+-- Follows what is being stopped to its end, for once its pods are gone so are their logs.
 function logs.keep(ctx, handle, living, grace)
   -- Undone also where the call is cancelled while it waits.
   local _ <close> = setmetatable({ name = handle.name }, kept)
   keeping[handle.name] = (keeping[handle.name] or 0) + 1
-  for _, pod in ipairs(living) do
-    local name = container_of(pod)
-    local parts, size = {}, 0
-    local query = { container = name, timestamps = "true", follow = "true", sinceSeconds = tostring(last_seconds) }
-    local path = api.pods(handle.namespace, pod.metadata.name) .. "/log"
-    local request = { path = path, query = query, timeout = grace + stop_patience_seconds }
-    -- However it ends: what was heard until then is what there is.
-    api.stream(ctx, request, function(piece)
-      parts[#parts + 1], size = piece, size + #piece
-      while size > last_bytes do size = size - #table.remove(parts, 1) end
-    end)
-    host.files.write(last_file(handle, pod.metadata.name), table.concat(parts))
+  local each = {}
+  for i = 1, math.min(#living, kept_max) do
+    each[i] = function() keep_pod(ctx, handle, living[i], grace) end
   end
+  host.together(table.unpack(each))
 end
 
 function logs.forget(handle)

@@ -1,4 +1,4 @@
--- Pods of this agent's runs: kept up to date by one watch while it stands, asked for otherwise.
+-- Pods of this agent's runs: kept up to date by a watch while it stands, asked for otherwise.
 
 local api = require "api"
 
@@ -8,13 +8,19 @@ local pods = {}
 local watch_seconds = 1800
 -- A server that still lives sends a bookmark each minute; one that is silent for longer is gone.
 local silence_seconds = 180
+-- Seconds between two watches of one namespace.
+local pause_seconds = 1
+-- Namespaces that are watched each by itself; others are asked. Each takes one of the plugin's connections.
+local watched_max = 20
+-- Where the pods of all namespaces are.
+local everywhere = "/api/v1/pods"
 
--- What the watch has seen: { path = where it looks, by_name = pods by namespace and name }; nil while there is none.
-local seen
+-- What watches have seen: pods by namespace and name, by where the watch looks.
+local seen = {}
 -- A watch that is cancelled where it waits must not leave behind what nobody keeps up to date.
-local unseen = { __close = function() seen = nil end }
+local unseen = { __close = function(watch) seen[watch.path] = nil end }
 
--- What is looked at of a pod. The whole of it, thousands of times, would fill the plugin's memory.
+-- What is looked at of a pod.
 local function slim(pod)
   local meta, status = pod.metadata, pod.status or {}
   local containers = {}
@@ -52,14 +58,15 @@ end
 -- Pods of a namespace by token. `fresh`: as the server has them now, not as the watch has heard.
 function pods.of(ctx, namespace, label, fresh)
   local path = api.pods(namespace)
-  if seen and not fresh and (seen.path == path or seen.path == "/api/v1/pods") then
+  local watched = not fresh and (seen[everywhere] or seen[path])
+  if watched then
     local list = {}
-    for _, pod in pairs(seen.by_name) do
+    for _, pod in pairs(watched) do
       if pod.metadata.namespace == namespace then list[#list + 1] = pod end
     end
     return by_token(list)
   end
-  local list, err = api.list(ctx, path, label or selector(ctx))
+  local list, err = api.list(ctx, path, label or selector(ctx), slim)
   if not list then return nil, err end
   return by_token(list)
 end
@@ -68,50 +75,61 @@ local function key(pod)
   return pod.metadata.namespace .. "/" .. pod.metadata.name
 end
 
--- One event of the watch; false ends it.
-local function take(line)
+-- One event of a watch, whose pods are `by_name`; false ends it.
+local function take(by_name, line)
   local event = host.json.decode(line)
   if type(event) ~= "table" or event.type == "ERROR" then return false end
   if event.type == "BOOKMARK" or not event.object then return true end
   local pod = event.object
   if event.type == "DELETED" then
-    seen.by_name[key(pod)] = nil
+    by_name[key(pod)] = nil
   else
-    seen.by_name[key(pod)] = slim(pod)
+    by_name[key(pod)] = slim(pod)
   end
   host.wake()
   return true
 end
 
 local function follow(ctx, path)
-  local list, version, status = api.list(ctx, path, selector(ctx))
+  local list, version, status = api.list(ctx, path, selector(ctx), slim)
   if not list then return nil, version, status end
   local by_name = {}
-  for _, pod in ipairs(list) do by_name[key(pod)] = slim(pod) end
+  for _, pod in ipairs(list) do by_name[key(pod)] = pod end
   local query = {
     labelSelector = selector(ctx), watch = "true", allowWatchBookmarks = "true", resourceVersion = version,
     timeoutSeconds = tostring(watch_seconds),
   }
-  local _ <close> = setmetatable({}, unseen)
-  seen = { path = path, by_name = by_name }
+  local _ <close> = setmetatable({ path = path }, unseen)
+  seen[path] = by_name
   -- What changed before the watch stood.
   host.wake()
-  local ended, err, code = api.lines(ctx, { path = path, query = query, stall = silence_seconds }, take)
+  local ended, err, code = api.lines(ctx, { path = path, query = query, stall = silence_seconds }, function(line)
+    return take(by_name, line)
+  end)
   -- A version that is too old: the host begins anew, with a list.
   if not ended and code == 410 then return true end
   return ended, err, code
 end
 
--- Hears of every change of this agent's pods, until the connection ends. Of several namespaces all are heard where the
--- agent may watch the whole cluster, else the first.
+-- Hears of every change of this agent's pods, until a connection is lost. Several namespaces take one connection
+-- where the agent may watch the whole cluster, else by one each.
 function pods.watch(ctx)
   local namespaces = ctx.config.namespaces
   if #namespaces > 1 then
-    local ended, err, code = follow(ctx, "/api/v1/pods")
-    if ended or code ~= 403 then return ended, err end
+    local ended, err, code = follow(ctx, everywhere)
+    if ended or code ~= 403 then return ended and true or nil, err end
   end
-  local ended, err = follow(ctx, api.pods(namespaces[1]))
-  return ended and true or nil, err
+  local each = {}
+  for i = 1, math.min(#namespaces, watched_max) do
+    each[i] = function()
+      while true do
+        local ended, err = follow(ctx, api.pods(namespaces[i]))
+        if not ended then return nil, err end
+        host.sleep(pause_seconds)
+      end
+    end
+  end
+  return host.together(table.unpack(each))
 end
 
 return pods

@@ -9,6 +9,8 @@ local function is_unconfined(value) return type(value) == "table" and value.type
 -- By key, wherever in the document: a custom resource may keep its pods anywhere.
 local asked = {
   hostPath = { "host_path", is_given },
+  -- Its hooks run on the node.
+  gitRepo = { "host_process", is_given },
   hostNetwork = { "host_network", is_true },
   hostPort = { "host_network", function(value) return value ~= 0 end },
   hostPID = { "host_process", is_true },

@@ -16,7 +16,7 @@ local function rights(config)
   for _, kind in ipairs(kinds.all(config)) do
     table.insert(list, 1, {
       group = string.match(kind.api, "^(.*)/") or "", resource = kind.plural,
-      verbs = { "create", "get", "list", "watch", "patch", "delete" },
+      verbs = { "create", "get", "list", "patch", "delete" },
     })
   end
   return list

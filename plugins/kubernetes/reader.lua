@@ -7,7 +7,7 @@ local reader = {}
 
 -- Runtimes cut a line without an end into entries of this size; Kubernetes before 1.24 puts a time before each.
 local entry_bytes = 16384
-local stamp = "^(%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d+[Z+-][%d:]*) "
+local stamp = "^(%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.?%d*[Z+-][%d:]*) "
 local stamp_bytes_max = 40
 
 -- Where the entry starts whose content begins at `from`, and whether a line ends there. nil: more must come to tell.
