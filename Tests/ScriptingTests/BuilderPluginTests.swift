@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Lua
 import Model
+import Processes
 import Testing
 
 @testable import Scripting
@@ -46,6 +47,60 @@ struct BuilderPluginTests {
     #expect(try await venv.key(Self.build("numpy")) != venv.key(Self.build("numpy", python: "3.11")))
   }
 
+  /// An environment has gigabytes, and a list that changes each day makes one each day.
+  @Test func anEnvironmentThatNobodyAsksForGoes() async throws {
+    let bench = try PluginHostTests.Bench()
+    let venv = try await bench.builder("venv")
+    let data = bench.root.appending(path: "data/venv").path
+    let now = Int(Date().timeIntervalSince1970)
+    for (key, used) in [("old", now - 31 * 86_400), ("recent", now - 29 * 86_400), ("unknown", nil)] {
+      try Disk.makeFolder("\(data)/\(key)")
+      try Disk.write("\(data)/\(key)/complete", [])
+      if let used { try Disk.write("\(data)/\(key)/used", Array("\(used)".utf8)) }
+    }
+    let request = Self.build(nil)
+    let key = try await venv.key(request)
+    let made = try await venv.build(request, key: key) { _ in }
+    #expect(Set(Disk.names(in: data)) == ["recent", "unknown", key])
+    #expect(made.prefix == "\(data)/\(key)" && Disk.exists("\(data)/\(key)/bin/python"))
+    #expect(Disk.text("\(data)/unknown/used") != nil && Disk.text("\(data)/\(key)/used") != nil)
+    // Asked for again it is not made again, and stays.
+    try Disk.replace("\(data)/\(key)/used", with: Array("\(now - 40 * 86_400)".utf8))
+    _ = try await venv.build(request, key: key) { _ in Issue.record("it was built again") }
+    #expect(Int(Disk.text("\(data)/\(key)/used") ?? "").map { $0 >= now } == true)
+  }
+
+  /// As people run pip: from the job's folder, whatever its own files are named.
+  @Test func aListMayNameFilesOfTheJob() async throws {
+    let bench = try PluginHostTests.Bench()
+    let folder = bench.root.appending(path: "job").path
+    try Disk.makeFolder("\(folder)/wheels")
+    let list = "-r more.txt\n./wheels/answer-1-py3-none-any.whl\n"
+    for (name, text) in ["list.txt": list, "more.txt": "# nothing\n", "types.py": "raise SystemExit('not me')\n"] {
+      try Disk.write("\(folder)/\(name)", Array(text.utf8))
+    }
+    let wheel = """
+      import zipfile
+      with zipfile.ZipFile("\(folder)/wheels/answer-1-py3-none-any.whl", "w") as file:
+          info = "answer-1.dist-info/"
+          file.writestr("answer.py", "number = 42")
+          file.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: answer\\nVersion: 1\\n")
+          file.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+          file.writestr(info + "RECORD", "answer.py,,\\n")
+      """
+    func python(_ program: String, _ arguments: String...) async throws -> Command.Result {
+      try await Command([program] + arguments, environment: BaseEnvironment.current(), timeout: 60).run()
+    }
+    #expect(try await python("python3", "-c", wheel).succeeded)
+    var request = Self.build(list, path: "list.txt")
+    request.folder = folder
+    let venv = try await bench.builder("venv")
+    let made = try await venv.build(request, key: try await venv.key(request)) { _ in }
+    let prefix = try #require(made.prefix)
+    let said = try await python("\(prefix)/bin/python", "-c", "import answer; print(answer.number)")
+    #expect(String(decoding: said.output, as: UTF8.self) == "42\n")
+  }
+
   /// It becomes part of a program's name and of a line in a Dockerfile.
   @Test func whatIsNoPythonVersionIsRefused() async throws {
     let settings: [String: Value] = ["docker-build": ["repository": "r"], "kaniko": ["repository": "r"]]
@@ -82,6 +137,9 @@ struct BuilderPluginTests {
       let build = try LuaPlugin.document(Self.build(requirements, path: path))
       return try await bed.act(.tree(LuaTree(build))).string?.split(separator: "\n").map(String.init) ?? []
     }
+    let line =
+      #"RUN ["python3","-c","import runpy, sys; sys.path.pop(0); sys.argv[0] = 'pip'; "#
+      + #"runpy.run_module('pip', run_name='__main__')","#
     let pip = #"RUN ["python3","-m","pip","install","--no-cache-dir","--disable-pip-version-check","#
     #expect(
       try await text("numpy") == [
@@ -91,7 +149,8 @@ struct BuilderPluginTests {
       ])
     #expect(
       try await text("-e ./lib", "deep/list.txt")[1...3] == [
-        "COPY --chown=1000:1000 source /app", "WORKDIR /app", pip + #""-r","deep/list.txt"]"#,
+        "COPY --chown=1000:1000 source /app", "WORKDIR /app",
+        line + #""install","--no-cache-dir","--disable-pip-version-check","-r","deep/list.txt"]"#,
       ])
     #expect(try await text("[project]", "pyproject.toml")[2] == pip + #""/app/"]"#)
   }

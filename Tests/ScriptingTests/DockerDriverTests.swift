@@ -1,5 +1,6 @@
 import ClientTesting
 import FoundationEssentials
+import Lua
 import Model
 import Testing
 
@@ -50,5 +51,38 @@ import Testing
     let driver = try await PluginHostTests.Bench(settings: ["docker": settings]).driver("docker")
     let chunk = try await driver.logs(["id": "abc", "token": "t"], cursor: nil)
     #expect(chunk.isEnd && chunk.bytes.isEmpty)
+  }
+
+  /// It was pushed once, and somebody has cleared the registry: it is built again. What cannot be told is not lost.
+  @Test func anImageThatItsRegistryHasLostIsSeen() async throws {
+    let answers: [(String, String, Bool)] = [
+      ("404 Not Found", #"{"message":"manifest unknown: manifest unknown"}"#, true),
+      ("404 Not Found", #"{"message":"name unknown: repository name not known to registry"}"#, true),
+      ("404 Not Found", #"{"message":"page not found"}"#, false), ("404 Not Found", "Not Found", false),
+      ("500 Internal Server Error", #"{"message":"dial tcp: connection refused"}"#, false),
+      ("500 Internal Server Error", #"{"message":"unknown: blob"}"#, false), ("200 OK", "{}", false),
+    ]
+    let version = Self.answer("200 OK", #"{"ApiVersion":"1.41","MinAPIVersion":"1.12","Version":"20"}"#)
+    let server = ScriptedServer(
+      [.read(), version] + answers.flatMap { [.read(), Self.answer($0.0, $0.1)] } + [.untilClosed])
+    defer { server.stop() }
+    let bed = try await PluginBed(
+      needs: ["http:127.0.0.1"], settings: ["endpoint": .string("tcp://127.0.0.1:\(server.port)")],
+      files: try Self.files(["images", "engine", "registries"]),
+      "return require('images').is_lost(ctx, 'r.example/a:1')")
+    for (status, body, isLost) in answers {
+      #expect(try await bed.act() == .boolean(isLost), "\(status) \(body)")
+    }
+    #expect(server.received[0].contains("GET /v1.41/distribution/r.example/a:1/json"))
+  }
+
+  private static func files(_ names: [String]) throws -> [String: String] {
+    let folder = GoldenTests.repository.appending(path: "plugins/docker")
+    var files: [String: String] = [:]
+    for name in names {
+      files["\(name).lua"] = String(
+        decoding: try Data(contentsOf: folder.appending(path: "\(name).lua")), as: UTF8.self)
+    }
+    return files
   }
 }

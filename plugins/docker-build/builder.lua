@@ -78,7 +78,10 @@ function builder.build(ctx, build, key)
   end
   local name = context.image(config.repository ~= "" and config.repository or "lunaport", build, key)
   local pushed = "pushed/" .. key
-  if config.repository ~= "" and host.files.read(pushed) == name then return { image = name } end
+  if config.repository ~= "" and host.files.read(pushed) == name then
+    if not images.is_lost(ctx, name) then return { image = name } end
+    host.log("the registry has lost " .. name .. "\n")
+  end
   local there, failure = images.exists(ctx, name)
   if there == nil then return nil, failure end
   if there then

@@ -6,6 +6,8 @@ local recipe = {}
 
 -- Arguments that every Dockerfile has without declaring them.
 local PREDEFINED = { HTTP_PROXY = true, HTTPS_PROXY = true, FTP_PROXY = true, NO_PROXY = true, ALL_PROXY = true }
+-- Runs pip without what lies where it runs: a file named like a module of Python's would be taken for that module.
+local APART = "import runpy, sys; sys.path.pop(0); sys.argv[0] = 'pip'; runpy.run_module('pip', run_name='__main__')"
 -- Where the code is in the image.
 local FOLDER = "/app"
 
@@ -37,9 +39,11 @@ function recipe.text(config, build)
   end
   local path = build.source.requirements
   local copy = "COPY --chown=" .. config.user .. " " .. recipe.SOURCE .. " " .. FOLDER
-  local install = { "python3", "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check" }
+  local install = { "install", "--no-cache-dir", "--disable-pip-version-check" }
+  local pip = { "-m", "pip" }
   local function run(...)
-    local words = { table.unpack(install) }
+    local words = { "python3", table.unpack(pip) }
+    for _, word in ipairs(install) do words[#words + 1] = word end
     for _, word in ipairs { ... } do words[#words + 1] = word end
     lines[#lines + 1] = "RUN " .. quoted(words)
   end
@@ -56,6 +60,7 @@ function recipe.text(config, build)
     -- Paths in a list are taken from where pip runs.
     lines[#lines + 1] = copy
     lines[#lines + 1] = "WORKDIR " .. FOLDER
+    pip = { "-c", APART }
     run("-r", path)
   end
   lines[#lines + 1] = "WORKDIR " .. FOLDER

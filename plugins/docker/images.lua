@@ -81,6 +81,19 @@ function images.pull(ctx, name, platform)
   }, "the image " .. name .. " cannot be pulled")
 end
 
+-- Seconds that a registry may take to say whether it has an image.
+local ASK = 10
+
+-- Whether the registry has lost an image that was pushed; false where nobody can say.
+function images.is_lost(ctx, name)
+  local password = registries.credentials(ctx, name)
+  local answer = engine.ask(ctx, {
+    path = "/distribution/" .. name .. "/json", headers = { ["X-Registry-Auth"] = password }, timeout = ASK,
+  })
+  -- An engine that has no such question answers 404, too.
+  return answer ~= nil and answer.status == 404 and string.find(engine.words(answer), "%f[%a]unknown%f[%A]") ~= nil
+end
+
 -- Whether the engine has an image.
 function images.exists(ctx, name)
   local answer, failure = engine.ask(ctx, { path = "/images/" .. name .. "/json" })

@@ -1,9 +1,14 @@
--- One virtual environment for each Python version and dependency list, kept in the plugin's data folder. A folder
--- without its `complete` mark is what an interrupted build left, and is made anew.
+-- One virtual environment for each Python version and dependency list, kept in the plugin's data folder for as long as
+-- runs ask for it. A folder without its `complete` mark is what an interrupted build left, and is made anew.
 
 local dependencies = require "dependencies"
 
 local builder = {}
+
+-- Seconds between notes of when an environment was last asked for.
+local NOTE = 86400
+-- Seconds that removing an environment may take, and between looks at one that is being removed.
+local REMOVING, LOOK = 600, 0.1
 
 function builder.probe()
   local test = "import sys, venv, ensurepip; print(sys.version.split()[0])"
@@ -70,12 +75,46 @@ local function run(command, timeout)
   return true
 end
 
+-- Notes that an environment was asked for now.
+local function note(key)
+  local last, now = tonumber(host.files.read(key .. "/used") or ""), math.floor(host.now())
+  if not last or now - last >= NOTE then host.files.write(key .. "/used", tostring(now)) end
+end
+
+-- By key: an environment is being removed. By a program, for an environment has more files than a call has time for.
+local removing = {}
+
+local function remove(ctx, key)
+  removing[key] = true
+  local _ <close> = setmetatable({}, { __close = function() removing[key] = nil end })
+  host.files.remove(key .. "/complete")
+  return host.exec { "rm", "-rf", "--", ctx.data .. "/" .. key, timeout = REMOVING }
+end
+
+-- Removes environments that no run has asked for in a long time: each may have gigabytes.
+local function clear(ctx)
+  local keep = host.seconds(ctx.config.keep)
+  for _, key in ipairs(host.files.list(".")) do
+    if host.files.exists(key .. "/complete") then
+      local last = tonumber(host.files.read(key .. "/used") or "")
+      if not last then
+        note(key)
+      elseif host.now() - last > keep then
+        remove(ctx, key)
+      end
+    end
+  end
+end
+
 function builder.build(ctx, build, key)
   local prefix = ctx.data .. "/" .. key
   if host.files.exists(key .. "/complete") then
+    note(key)
     return { prefix = prefix }
   end
-  host.files.remove(key)
+  clear(ctx)
+  while removing[key] do host.sleep(LOOK) end
+  remove(ctx, key)
   local timeout = host.seconds(ctx.config.timeout)
   local version, ok, err
   version, err = dependencies.python(build, "3")
@@ -97,13 +136,14 @@ function builder.build(ctx, build, key)
       ok, err = run(read, timeout)
       if not ok then return nil, err end
     end
-    -- In the job's folder: paths in a list are taken from where pip runs.
+    -- In the job's folder: paths in a list are taken from where pip runs. Not by `python -m pip`, which would take a
+    -- file there named like a module of Python's for that module.
     ok, err = run({
-      prefix .. "/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", list,
-      cwd = build.folder,
+      prefix .. "/bin/pip", "install", "--disable-pip-version-check", "--no-input", "-r", list, cwd = build.folder,
     }, timeout)
     if not ok then return nil, err end
   end
+  note(key)
   host.files.write(key .. "/complete", "")
   return { prefix = prefix }
 end
