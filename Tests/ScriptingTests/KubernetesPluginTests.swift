@@ -204,6 +204,45 @@ struct KubernetesPluginTests {
     for seed in 1...60 { #expect(try await bed.act(.integer(Int64(seed))) == .boolean(true), "seed \(seed)") }
   }
 
+  /// The agent looks for output while a stop still listens to it, and the node has no log any more.
+  @Test(.timeLimit(.minutes(1))) func theLastWordsOfAStoppedRunAreNotTakenForRead() async throws {
+    let bed = try await Self.bed(
+      needs: ["files"],
+      """
+      local api, logs = require "api", require "logs"
+      local handle = { api = "batch/v1", plural = "jobs", namespace = "ml", name = "run-t", token = "t" }
+      local pod = {
+        metadata = {
+          name = "p", namespace = "ml", labels = { ["lunaport/token"] = "t" }, deletionTimestamp = "now",
+        },
+        spec = { containers = { { name = "main" } } },
+        status = { containerStatuses = { { name = "main", restartCount = 0, state = { terminated = {} } } } },
+      }
+      local is_followed, is_read, chunk = false, false, nil
+      api.list = function() return { pod } end
+      api.stream = function(_, request, take)
+        if not request.query.follow then return nil, fail { code = "not_found", message = "gone" }, 404 end
+        is_followed = true
+        while not is_read do host.sleep(0) end
+        take("2026-11-20T08:31:01.100000000Z last words\\n")
+        return { status = 200 }
+      end
+      host.together(
+        function()
+          local _ <close> = logs.hold(handle)
+          logs.keep(ctx, handle, { pod }, 5)
+        end,
+        function()
+          while not is_followed do host.sleep(0) end
+          chunk = logs.read(ctx, handle, nil, 600)
+          is_read = true
+        end)
+      local after = logs.read(ctx, handle, chunk.cursor, 600)
+      return { chunk.bytes, after.bytes }
+      """)
+    #expect(try await bed.act().table?.items == ["", "last words\n"])
+  }
+
   @Test func aLogThatWasRotatedGoesOnWithWhatIsLeft() async throws {
     let bed = try await Self.bed(
       """

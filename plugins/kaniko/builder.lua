@@ -109,13 +109,6 @@ local function start(ctx, build, key, handle, image)
   return begin(ctx, handle, key, parts, job)
 end
 
-local function remove(ctx, handle)
-  local query = { propagationPolicy = "Background" }
-  local gone, err, code = api.call(ctx, { method = "DELETE", path = api.path(handle), query = query })
-  if not gone and code ~= 404 then return nil, err end
-  return logs.forget(handle)
-end
-
 -- What kaniko pushed, as it wrote to its termination message.
 local function digest(pods)
   for _, pod in ipairs(pods) do
@@ -172,8 +165,9 @@ function builder.build(ctx, build, key)
   if not ok then return nil, err end
   local row, pushed_digest = follow(ctx, handle)
   if not row then return nil, pushed_digest end
-  ok, err = remove(ctx, handle)
+  ok, err = api.remove(ctx, handle)
   if not ok then return nil, err end
+  logs.forget(handle)
   if row.state ~= "succeeded" then
     local why = row.message or (row.exit_code and "exit code " .. row.exit_code) or row.state
     return nil, fail {

@@ -107,6 +107,14 @@ function api.call(ctx, request)
   return host.json.decode(answer.body)
 end
 
+-- Removes the object of a handle, with all that it made; it may be gone already.
+function api.remove(ctx, handle)
+  local query = { propagationPolicy = "Background" }
+  local gone, err, code = api.call(ctx, { method = "DELETE", path = api.path(handle), query = query })
+  if not gone and code ~= 404 then return nil, err end
+  return true
+end
+
 -- Passes the answer's bytes on as they come.
 function api.stream(ctx, request, take)
   return authorised(ctx, request, function(whole) return host.http.chunks(whole, take) end)

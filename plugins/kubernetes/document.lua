@@ -6,8 +6,6 @@ local policy = require "policy"
 
 local document = {}
 
--- What Kubernetes itself gives a pod to end.
-local usual_grace_seconds = 30
 -- The target's own deadline comes after the host's, which stops the run with grace and says why.
 local deadline_slack_seconds = 120
 -- Stands for the name of the run's own Secret: that of its Job, which is known when it starts.
@@ -127,10 +125,9 @@ end
 
 local function fill(template, run, secrets)
   local pod = template.spec
-  -- The Job's controller ends pods of a stopped run with the pod's own grace, and no order makes that longer again.
-  if run.grace > usual_grace_seconds then
-    pod.terminationGracePeriodSeconds = pod.terminationGracePeriodSeconds or math.ceil(run.grace)
-  end
+  -- The Job's controller ends pods of a stopped run with the pod's own grace, and no order makes that longer again. 0
+  -- would take a pod out of the books before its node has ended it.
+  pod.terminationGracePeriodSeconds = pod.terminationGracePeriodSeconds or math.max(1, math.ceil(run.grace))
   if type(pod.containers) ~= "table" or not pod.containers[1] then pod.containers = { { name = "main" } } end
   local container = document.container(pod, run.resource.container)
   container.name = container.name or run.resource.container or "main"

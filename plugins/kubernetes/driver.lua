@@ -4,20 +4,15 @@
 local api = require "api"
 local cluster = require "cluster"
 local document = require "document"
-local ending = require "ending"
 local kinds = require "kinds"
 local logs = require "logs"
 local pods = require "pods"
 local probe = require "probe"
 local status = require "status"
+local stopping = require "stopping"
 local usage = require "usage"
 
 local driver = {}
-
--- 0 would take a pod out of the books before its node has ended it.
-local grace_min_seconds = 1
--- A call of the host takes two minutes at most; a longer grace goes on without being looked at.
-local grace_seen_seconds = 100
 
 function driver.probe(ctx)
   return probe.run(ctx)
@@ -36,17 +31,6 @@ end
 
 local function label(object, name)
   return object.metadata.labels and object.metadata.labels["lunaport/" .. name]
-end
-
-local function note(object, name)
-  return object.metadata.annotations and object.metadata.annotations["lunaport/" .. name]
-end
-
-local function remove(ctx, handle)
-  local query = { propagationPolicy = "Background" }
-  local gone, err, code = api.call(ctx, { method = "DELETE", path = api.path(handle), query = query })
-  if not gone and code ~= 404 then return nil, err end
-  return true
 end
 
 -- Makes the object, or gives the one that an earlier try has made.
@@ -73,7 +57,7 @@ local function start_with_secrets(ctx, handle, whole, secrets)
   if handle.api == "batch/v1" then whole.spec.parallelism = 0 end
   local object, err = create(ctx, handle, whole)
   if not object then return nil, err end
-  if not note(object, "incomplete") then return handle end
+  if not kinds.note(object, "incomplete") then return handle end
   local made, code
   made, err, code = api.call(ctx, {
     method = "POST",
@@ -92,7 +76,7 @@ local function start_with_secrets(ctx, handle, whole, secrets)
     },
   })
   if not made and code ~= 409 then
-    if err.retry ~= "safe" and err.retry ~= "unknown_effect" then remove(ctx, handle) end
+    if err.retry ~= "safe" and err.retry ~= "unknown_effect" then api.remove(ctx, handle) end
     return nil, err
   end
   local patch = { metadata = { annotations = { ["lunaport/incomplete"] = host.json.null } } }
@@ -119,30 +103,10 @@ function driver.find(ctx, token)
       local handle = handle_of(kind, namespace, token)
       local object, err, code = api.call(ctx, { path = api.path(handle) })
       if not object and code ~= 404 then return nil, err end
-      if object and label(object, "token") == token and not note(object, "incomplete") then return handle end
+      if object and label(object, "token") == token and not kinds.note(object, "incomplete") then return handle end
     end
   end
   return nil
-end
-
--- Where a custom resource cannot be told to stop, it is deleted, and what the run came to is noted here.
-local function stopped_file(handle)
-  return "stopped/" .. handle.name
-end
-
-local function gone(handle, pods_of)
-  local signal = host.files.read(stopped_file(handle))
-  if signal then
-    for _, pod in ipairs(pods_of) do
-      if not ending.is_over(pod) then return { state = "running", message = "is being stopped" } end
-    end
-    return { state = "failed", signal = tonumber(signal), native = "Stopped" }
-  end
-  return {
-    state = "lost",
-    message = handle.kind .. " `" .. handle.name .. "` is no longer in namespace `" .. handle.namespace
-      .. "`: somebody has deleted it",
-  }
 end
 
 local function patience(ctx)
@@ -160,7 +124,7 @@ local function look(ctx, handles, fresh)
       rows[i], subjects[i] = status.row(object, pods_of, now, patience(ctx))
       if logs.is_keeping(handle) then rows[i] = { state = "running", message = "is being stopped" } end
     else
-      rows[i] = gone(handle, pods_of)
+      rows[i] = stopping.gone(handle, pods_of)
     end
     has_ended = has_ended or (rows[i].state ~= "pending" and rows[i].state ~= "running")
   end
@@ -180,56 +144,14 @@ function driver.watch(ctx)
   return pods.watch(ctx)
 end
 
-local function order(ctx, handle, object, signal)
-  local declared = host.json.decode(note(object, "status") or "{}") or {}
-  local patch
-  if handle.api == "batch/v1" then
-    -- The Job stays, with what became of it, and makes no further pods.
-    patch = { spec = { parallelism = 0 } }
-  elseif declared.stop then
-    patch = kinds.patch(declared.stop.path, declared.stop.value == nil or declared.stop.value)
-  else
-    host.files.write(stopped_file(handle), tostring(signal))
-    return remove(ctx, handle)
-  end
-  patch.metadata = { annotations = { ["lunaport/stop"] = tostring(signal) } }
-  return api.call(ctx, { method = "PATCH", path = api.path(handle), patch = patch })
-end
-
 function driver.stop(ctx, handle, how)
-  local object, err, code = api.call(ctx, { path = api.path(handle) })
-  if not object then
-    if code == 404 then return true end
-    return nil, err
-  end
-  local all
-  all, err = pods.of(ctx, handle.namespace, "lunaport/token=" .. handle.token, true)
-  if not all then return nil, err end
-  all = all[handle.token] or {}
-  local state = status.row(object, all, host.now(), patience(ctx)).state
-  if state ~= "pending" and state ~= "running" then return true end
-  local ok
-  ok, err = order(ctx, handle, object, how.grace > 0 and 15 or 9)
-  if not ok then return nil, err end
-  local living = {}
-  for _, pod in ipairs(all) do
-    local phase = pod.status and pod.status.phase
-    if phase == "Running" then living[#living + 1] = pod end
-    if phase ~= "Succeeded" and phase ~= "Failed" then
-      local query = { gracePeriodSeconds = tostring(math.max(grace_min_seconds, math.ceil(how.grace))) }
-      local path = api.pods(handle.namespace, pod.metadata.name)
-      ok, err, code = api.call(ctx, { method = "DELETE", path = path, query = query })
-      if not ok and code ~= 404 then return nil, err end
-    end
-  end
-  logs.keep(ctx, handle, living, math.min(how.grace, grace_seen_seconds))
-  return true
+  return stopping.stop(ctx, handle, how, patience(ctx))
 end
 
 function driver.forget(ctx, handle)
-  local ok, err = remove(ctx, handle)
+  local ok, err = api.remove(ctx, handle)
   if not ok then return nil, err end
-  host.files.remove(stopped_file(handle))
+  stopping.forget(handle)
   return logs.forget(handle)
 end
 

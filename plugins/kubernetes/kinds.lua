@@ -101,6 +101,11 @@ function kinds.holds(object, declared)
   return false
 end
 
+-- What an annotation of ours says.
+function kinds.note(object, name)
+  return object.metadata and object.metadata.annotations and object.metadata.annotations["lunaport/" .. name]
+end
+
 -- A merge patch that sets `value` at a plain path.
 function kinds.patch(path, value)
   local parts = {}

@@ -24,7 +24,7 @@ local kept_max = 16
 local silent = {}
 -- By name: how many calls keep the last words of a run now.
 local keeping = {}
-local kept = {
+local held = {
   __close = function(mark)
     local count = keeping[mark.name]
     keeping[mark.name] = count > 1 and count - 1 or nil
@@ -82,6 +82,8 @@ end
 
 -- What `logs.keep` has kept of a pod whose log is gone.
 local function read_kept(handle, name, place, budget)
+  -- Not written down yet: what is not there now is not the end.
+  if logs.is_keeping(handle) then return "", place end
   local text = host.files.read(last_file(handle, name)) or ""
   local bytes, position, is_all = reader.take(function(take) return take(text) ~= nil end, place.p, budget)
   return bytes, { p = position, r = place.r, e = is_all or nil }
@@ -204,11 +206,15 @@ local function keep_pod(ctx, handle, pod, grace)
   host.files.write(last_file(handle, pod.metadata.name), table.concat(parts))
 end
 
+-- To be closed when the last words of a run are kept: from before its pods are told to end, until `logs.keep` has
+-- written them down. Closed also where the call is cancelled while it waits.
+function logs.hold(handle)
+  keeping[handle.name] = (keeping[handle.name] or 0) + 1
+  return setmetatable({ name = handle.name }, held)
+end
+
 -- Follows what is being stopped to its end, for once its pods are gone so are their logs.
 function logs.keep(ctx, handle, living, grace)
-  -- Undone also where the call is cancelled while it waits.
-  local _ <close> = setmetatable({ name = handle.name }, kept)
-  keeping[handle.name] = (keeping[handle.name] or 0) + 1
   local each = {}
   for i = 1, math.min(#living, kept_max) do
     each[i] = function() keep_pod(ctx, handle, living[i], grace) end

@@ -29,6 +29,7 @@ local function slim(pod)
     metadata = {
       name = meta.name, namespace = meta.namespace, labels = meta.labels or {}, annotations = meta.annotations,
       creationTimestamp = meta.creationTimestamp, deletionTimestamp = meta.deletionTimestamp,
+      deletionGracePeriodSeconds = meta.deletionGracePeriodSeconds,
     },
     spec = { containers = containers },
     status = {

@@ -30,10 +30,6 @@ local function failed(pods, wanted, reason, message)
   return row
 end
 
-local function annotation(object, name)
-  return object.metadata and object.metadata.annotations and object.metadata.annotations["lunaport/" .. name]
-end
-
 -- What was stopped stays so, however it is asked: the order is written on the object.
 local function stopped(signal, pods, wanted)
   for _, pod in ipairs(pods) do
@@ -97,7 +93,7 @@ local function of_job(object, pods, wanted, now, patience)
   if newest and newest.status and newest.status.phase == "Succeeded" then
     return { state = "succeeded", exit_code = 0, native = "Succeeded" }
   end
-  local order = annotation(object, "stop")
+  local order = kinds.note(object, "stop")
   if order then return stopped(order, pods, wanted) end
   if broken and broken.status == "True" then return failed(pods, wanted, broken.reason, broken.message) end
   if newest and newest.status and newest.status.phase == "Failed" and not newest.metadata.deletionTimestamp then
@@ -107,11 +103,11 @@ local function of_job(object, pods, wanted, now, patience)
 end
 
 local function of_custom(object, pods, wanted, now, patience)
-  local declared = host.json.decode(annotation(object, "status") or "{}") or {}
+  local declared = host.json.decode(kinds.note(object, "status") or "{}") or {}
   local message = declared.message and kinds.value(object, declared.message)
   message = message ~= nil and tostring(message) or nil
   if kinds.holds(object, declared.succeeded) then return { state = "succeeded", exit_code = 0 } end
-  local order = annotation(object, "stop")
+  local order = kinds.note(object, "stop")
   if order then return stopped(order, pods, wanted) end
   if kinds.holds(object, declared.preempted) then return { state = "preempted", message = message } end
   if kinds.holds(object, declared.failed) then
@@ -125,7 +121,7 @@ end
 
 -- The row of an object with its pods; the second answer names what has events that may say more.
 function status.row(object, pods, now, patience)
-  local wanted = annotation(object, "container")
+  local wanted = kinds.note(object, "container")
   table.sort(pods, function(a, b)
     local one, other = a.metadata.creationTimestamp or "", b.metadata.creationTimestamp or ""
     return one > other or (one == other and a.metadata.name < b.metadata.name)
