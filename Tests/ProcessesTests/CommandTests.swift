@@ -71,7 +71,10 @@ import Testing
   }
 
   @Test func aProcessThatPrintsWithoutEndDoesNotHoldTheCommand() async throws {
-    let result = try await Command(["/bin/sh", "-c", "setsid yes & echo done"], outputLimit: 5).run()
+    let result = try await Command(["/bin/sh", "-c", "setsid yes & echo done"], outputLimit: 5).run { _, _ in
+      // Slower than it prints, cancelled or not, so that there always is something to read.
+      await Task.detached { try? await Task.sleep(for: .milliseconds(5)) }.value
+    }
     #expect(result.succeeded && result.isTruncated)
   }
 
