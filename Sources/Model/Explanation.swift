@@ -31,6 +31,15 @@ extension Explanation {
     public var jobs: [String: Int]
     public var now: Double
 
+    /// Where it stands among those that wait.
+    fileprivate var queueing: String {
+      switch ahead {
+      case 0: "no other is ahead of it"
+      case 1: "1 run is ahead of it"
+      default: "\(ahead) runs are ahead of it"
+      }
+    }
+
     public init(
       run: Run, queue: Queue?, gate: QueueGate, ahead: Int, live: Int, agents: [Agent], jobs: [String: Int],
       now: Double
@@ -56,13 +65,16 @@ extension Explanation {
       let what =
         switch run.state {
         case .building: "its environment or image is being built"
-        case .starting: "the target is starting it"
+        case .starting: "its target has not started it yet"
         default: "the agent is preparing it"
         }
       self.init(
         summary: "run \(run.id) is pending: agent \(agent) has it, and \(what)",
         facts: [run.message, Explanation.attemptFact(run)].compactMap { $0 },
-        help: ["lunaport run logs \(run.id)"])
+        help: [
+          run.state == .building
+            ? "lunaport run logs \(run.id) --follow" : "to wait no longer: lunaport run stop \(run.id)"
+        ])
     case .running:
       self.init(
         summary: "run \(run.id) is running on agent \(agent)",
@@ -70,7 +82,9 @@ extension Explanation {
           run.startedAt.map { "it started \(Quantity.text(seconds: max(0, facts.now - $0))) ago" },
           run.spec.timeout.map { "it is stopped after \(Quantity.text(seconds: $0))" },
           run.message,
-          run.stopRequested ? "a stop was asked for, and the target has not obeyed yet" : nil,
+          run.stopRequested
+            ? "a stop was asked for; what has not ended \(Quantity.text(seconds: run.spec.grace)) later is killed"
+            : nil,
           Explanation.attemptFact(run),
         ].compactMap { $0 },
         help: ["lunaport run logs \(run.id) --follow"])
@@ -99,7 +113,7 @@ extension Explanation {
       case .timeout: "it took longer than \(run.spec.timeout.map { Quantity.text(seconds: $0) } ?? "its timeout")"
       case .queueTimeout: "it waited longer than its queue allows"
       case .preempted: "the target took its resources away"
-      default: "contact with it was lost; the work may still be alive"
+      default: "contact with it was lost" + (run.message == nil ? "; the work may still be alive" : "")
       }
     let word = VisibleState(run.state, reason: run.reason, served: true).rawValue.lowercased()
     var facts = [run.message, attemptFact(run)].compactMap { $0 }
@@ -141,7 +155,12 @@ extension Explanation {
       }
       return Explanation(
         summary: "\(title): no active agent polls the queue", facts: others,
-        help: ["start one: lunaport agent -q \(queue.name)"])
+        help: ["start one: lunaport agent -q \(queue.id.text)"])
+    }
+    if run.spec.target != queue.target {
+      return Explanation(
+        summary: "\(title), which runs on \(queue.target) by now; the run was made for \(run.spec.target)",
+        help: ["stop it and launch its job again: lunaport run stop \(run.id)"])
     }
     let needs = queue.needs + run.spec.needs
     let covering = active.filter { Coverage.covers(needs, $0.offer) }
@@ -158,12 +177,13 @@ extension Explanation {
     let open = covering.filter { !$0.draining }
     if open.isEmpty {
       return Explanation(
-        summary: "\(title): every agent that could run it is draining", help: ["start another agent"])
+        summary: "\(title): every agent that could run it is draining or has just left",
+        help: ["start one: lunaport agent -q \(queue.id.text)"])
     }
     if let limit = queue.concurrency, facts.live >= limit {
       return Explanation(
-        summary: "\(title): the queue's \(limit) places are all taken",
-        facts: ["\(facts.ahead) runs are ahead of it"],
+        summary: "\(title): the queue's \(limit == 1 ? "only place is" : "\(limit) places are all") taken",
+        facts: [facts.queueing],
         help: ["wait for one to end, or raise `concurrency` in \(queue.place?.text ?? "the queue")"])
     }
     let free = open.filter { (facts.jobs[$0.id] ?? 0) < $0.maxJobs }
@@ -171,10 +191,10 @@ extension Explanation {
       let loads = open.map { "agent \($0.name) works on \(facts.jobs[$0.id] ?? 0) of \($0.maxJobs)" }
       return Explanation(
         summary: "\(title): every agent that can run it is full",
-        facts: loads + ["\(facts.ahead) runs are ahead of it"],
+        facts: loads + [facts.queueing],
         help: ["wait, start another agent, or give one a higher --max-jobs"])
     }
     return Explanation(
-      summary: "\(title) and is next for agent \(free[0].name)", facts: ["\(facts.ahead) runs are ahead of it"])
+      summary: "\(title) and is next for agent \(free[0].name)", facts: [facts.queueing])
   }
 }

@@ -20,6 +20,22 @@ public struct Ending: Sendable, Hashable, Codable {
     self.message = message
   }
 
+  /// What happened, where nobody said more.
+  var text: String {
+    switch reason {
+    case .exit: "exit code \(exitCode.map(String.init) ?? "unknown")"
+    case .signal: "signal \(signal.map(String.init) ?? "unknown")"
+    case .outOfMemory: "out of memory"
+    case .build: "its build failed"
+    case .start: "it could not be started"
+    case .timeout: "its time was over"
+    case .queueTimeout: "it waited too long"
+    case .preempted: "its resources were taken away"
+    case .lost: "contact was lost"
+    case .stopped: "it was stopped"
+    }
+  }
+
   /// The ending of a program that exited with `code`.
   public static func exited(_ code: Int) -> Ending {
     Ending(code == 0 ? .succeeded : .failed, .exit, exitCode: code)
@@ -109,7 +125,7 @@ extension Run {
     try become(.queued)
     retries += 1
     requeue(at: now, after: delay)
-    message = "retry \(retries) of \(retry.max) after: \(ending.message ?? ending.reason.rawValue)"
+    message = "retry \(retries) of \(retry.max) after: \(ending.message ?? ending.text)"
   }
 
   /// The lease ran out, or its agent gave it back. What was surely not started is queued again; what may be alive is

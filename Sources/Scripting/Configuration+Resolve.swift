@@ -178,7 +178,10 @@ struct Resolver {
   ) -> [Need] {
     let declaration = declared.declaration
     let target = queue.target
-    var needs = [Need(.driver(target: target), why: "the queue's target", place: declaration.value([.key("target")]))]
+    var needs = [
+      Need(
+        .driver(target: target), why: "the queue's target is \(target)", place: declaration.value([.key("target")]))
+    ]
     var seen: Set<Capability> = []
     func add(_ capability: Capability, _ why: String, _ place: Place) {
       if seen.insert(capability).inserted {

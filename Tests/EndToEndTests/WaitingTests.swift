@@ -20,7 +20,7 @@ struct WaitingTests {
       let second = try await bench.launch("wait").id
       let explained = try await bench.lunaport("explain", second)
       #expect(explained.output.contains("no active agent polls the queue"), "\(explained.output)")
-      #expect(explained.output.contains("lunaport agent -q local"), "\(explained.output)")
+      #expect(explained.output.contains("lunaport agent -q default/local"), "\(explained.output)")
 
       _ = try await bench.agent("one", ["local"], maxJobs: 1)
       try await bench.run(first, is: .running)

@@ -21,7 +21,7 @@ struct ExplanationTests {
 
   func explain(
     _ agents: [Agent], gate: QueueGate = .open, queue: Bool = true, concurrency: Int? = nil, live: Int = 0,
-    jobs: [String: Int] = [:], change: (inout Run) -> Void = { _ in }
+    jobs: [String: Int] = [:], ahead: Int = 3, change: (inout Run) -> Void = { _ in }
   ) -> Explanation {
     var run = RunAdvanceTests.run()
     run.queuedAt = 90
@@ -31,13 +31,13 @@ struct ExplanationTests {
       concurrency: concurrency, place: Place(file: "queues.d/q.lua", line: 1))
     return Explanation(
       .init(
-        run: run, queue: queue ? definition : nil, gate: gate, ahead: 3, live: live, agents: agents, jobs: jobs,
+        run: run, queue: queue ? definition : nil, gate: gate, ahead: ahead, live: live, agents: agents, jobs: jobs,
         now: 100))
   }
 
   @Test func aWaitingRunSaysWhatItWaitsFor() {
     #expect(explain([]).summary == "run abcd1234 has waited 10s in queue q: no active agent polls the queue")
-    #expect(explain([]).help == ["start one: lunaport agent -q q"])
+    #expect(explain([]).help == ["start one: lunaport agent -q e/q"])
     #expect(explain([agent("a", heartbeat: 0)]).facts == ["agent a was last heard from 1m40s ago"])
     #expect(explain([agent("a")], gate: .paused).summary.contains("the queue is paused"))
     #expect(explain([agent("a")], queue: false).summary.contains("no longer in the configuration"))
@@ -49,6 +49,10 @@ struct ExplanationTests {
     #expect(explain([agent("a")], concurrency: 4, live: 4).summary.contains("the queue's 4 places are all taken"))
     #expect(
       explain([agent("a")], jobs: ["id-a": 2]).facts == ["agent a works on 2 of 2", "3 runs are ahead of it"])
+    let alone = explain([agent("a")], concurrency: 1, live: 1, ahead: 0)
+    #expect(alone.summary.hasSuffix("the queue's only place is taken"))
+    #expect(alone.facts == ["no other is ahead of it"])
+    #expect(explain([agent("a")], ahead: 1).facts == ["1 run is ahead of it"])
     #expect(explain([agent("a")]).summary.contains("is next for agent a"))
     #expect(explain([agent("a")]) { $0.notBefore = 130 }.summary.contains("due in 30s"))
   }
@@ -70,6 +74,23 @@ struct ExplanationTests {
       ])
   }
 
+  @Test func aRunMadeForAnotherTargetThanItsQueueHasNowIsToldSo() {
+    let left = explain([agent("a")]) { $0.spec.target = "slurm" }
+    #expect(left.summary.hasSuffix("queue q, which runs on process by now; the run was made for slurm"))
+    #expect(left.help == ["stop it and launch its job again: lunaport run stop abcd1234"])
+  }
+
+  @Test func aRunThatItsTargetLetsWaitSaysWhyAndHowToWaitNoLonger() {
+    let pending = explain([agent("a")]) { run in
+      run.state = .starting
+      run.agent = "id-a"
+      run.message = "no node has room for it"
+    }
+    #expect(pending.summary == "run abcd1234 is pending: agent a has it, and its target has not started it yet")
+    #expect(pending.facts == ["no node has room for it"])
+    #expect(pending.help == ["to wait no longer: lunaport run stop abcd1234"])
+  }
+
   @Test func anEndedRunSaysHowItEndedAndHowToRunItAgain() {
     func ended(_ ending: Ending) -> Explanation {
       explain([]) { run in
@@ -82,6 +103,12 @@ struct ExplanationTests {
     #expect(ended(.exited(3)).summary == "run abcd1234 failed: its program exited with code 3")
     #expect(ended(.signalled(9)).summary.contains("crashed: its program was ended by signal 9"))
     #expect(ended(Ending(.lost, .lost)).summary.contains("the work may still be alive"))
+    let known = explain([]) { run in
+      run.state = .lost
+      run.reason = .lost
+      run.message = "the program is gone"
+    }
+    #expect(known.summary.hasSuffix("contact with it was lost"), "what is known to be gone is not alive")
     #expect(ended(.exited(3)).help.contains("to run it again: lunaport run retry abcd1234"))
     #expect(ended(.exited(0)).summary == "run abcd1234 finished: its program exited with code 0")
   }

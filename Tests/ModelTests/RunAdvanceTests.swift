@@ -30,6 +30,17 @@ struct RunAdvanceTests {
     #expect(throws: RunRefusal.illegal(from: .succeeded, to: .queued)) { try run.retryByPerson(now: 105) }
   }
 
+  @Test(arguments: [
+    (Ending.exited(7), "exit code 7"), (.signalled(9), "signal 9"),
+    (Ending(.failed, .build, message: "pip says no"), "pip says no"),
+  ]) func aRetrySaysAfterWhat(ending: Ending, text: String) throws {
+    var run = Self.run(retry: RetryPolicy(max: 2, on: Set(RetryPolicy.Cause.allCases)))
+    try run.lease(to: "a1", epoch: 7, now: 101)
+    try run.progress(to: .starting, message: nil, now: 102)
+    try run.end(ending, now: 104)
+    #expect(run.state == .queued && run.message == "retry 1 of 2 after: \(text)")
+  }
+
   @Test func aPersonCannotRetryWhatIsStillAlive() throws {
     var run = Self.run()
     try run.lease(to: "a1", epoch: 7, now: 101)

@@ -149,7 +149,7 @@ struct RunAPITests {
       let alone = try await api.post("/api/v1/runs", Submission(job: "p/train", queue: "q"))
       #expect(
         alone.headers.values("Lunaport-Warning") == [
-          "no active agent polls queue default/q; start one: lunaport agent -q q"
+          "no active agent polls queue default/q; start one: lunaport agent -q default/q"
         ])
       _ = try await api.register(.test(offer: .process([.stop])))
       let uncovered = try await api.post("/api/v1/runs", Submission(job: "p/train", queue: "q"))
@@ -251,7 +251,7 @@ struct RunAPITests {
       #expect(try await explain(run.id).summary.hasSuffix("is next for agent a"))
       _ = try await api.lease(agent.id)
       let second = try await api.launch()
-      #expect(try await explain(second.id).summary.hasSuffix("the queue's 1 places are all taken"))
+      #expect(try await explain(second.id).summary.hasSuffix("the queue's only place is taken"))
       try await api.send(.post, "/api/v1/queues/default/q/pause")
       #expect(try await explain(second.id).summary.hasSuffix("the queue is paused"))
       api.configuration.change { $0.queues = [:] }

@@ -37,7 +37,7 @@ extension Service {
       let active = roster.polling(queue.id).filter { $0.isActive(now: served.now) && !$0.draining }
       let text: String
       if active.isEmpty {
-        text = "no active agent polls queue \(queue.id.text); start one: lunaport agent -q \(queue.name)"
+        text = "no active agent polls queue \(queue.id.text); start one: lunaport agent -q \(queue.id.text)"
       } else {
         let gap = active.lazy.compactMap { agent in
           Coverage.gaps(needs, in: agent.offer).first.map { "agent \(agent.name) lacks \($0.need.text): \($0.fact)" }
