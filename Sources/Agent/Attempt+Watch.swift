@@ -120,7 +120,8 @@ extension Attempt {
     case .person?:
       ending.state = .stopped
       ending.reason = .stopped
-    case .timeout? where row.state != .succeeded:
+    // A program that ends well once it is told to stop did not do its work, either.
+    case .timeout?:
       ending.state = .failed
       ending.reason = .timeout
       ending.message = "stopped after \(timeout.map { Quantity.text(seconds: $0) } ?? "its time limit")"
