@@ -318,13 +318,17 @@ import Testing
 
   @Test func filesAndServerAreCompared() throws {
     let site = try Site()
+    // Whole numbers of a type that takes fractions travel as 64, and are read from the file as 64.0.
+    let queue =
+      #"target = "process", priorities = true, resource = { cpu = var("cpu", number { min = 0.5, max = 64 }) }"#
+    try site.folder.write("queues.d/local.lua", #"queue "local" { \#(queue) }"#)
     try site.up("--no-agent")
     let plugins = ["--plugins", Site.repository + "/plugins"]
     func diff() throws -> Child.Ended { try site.run("diff", site.queues, plugins[0], plugins[1]) }
     #expect(try diff().code == 0)
     // A folder of its own, for the server follows the one that it reads.
     try site.folder.write(
-      "edited/local.lua", #"queue "local" { target = "process", priorities = true, concurrency = 2 }"#)
+      "edited/local.lua", #"queue "local" { \#(queue), concurrency = 2 }"#)
     try site.folder.write("edited/new.lua", #"queue "new" { target = "process" }"#)
     let changed = try site.run("diff", site.folder.path + "/edited", plugins[0], plugins[1])
     #expect(changed.code == 1)

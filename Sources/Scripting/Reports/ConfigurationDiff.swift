@@ -76,7 +76,7 @@ public struct ConfigurationDiff: Sendable {
   }
 
   private static func differences(_ before: Value, _ after: Value, _ path: Path = []) -> [Difference] {
-    if before == after { return [] }
+    if means(before, after) { return [] }
     if case .object(let old) = before, case .object(let new) = after {
       return Set(old.keys).union(new.keys).sorted().flatMap { key -> [Difference] in
         let inner = path + [.key(key)]
@@ -89,5 +89,17 @@ public struct ConfigurationDiff: Sendable {
       }
     }
     return [Difference(path: path.text, before: before.json(), after: after.json())]
+  }
+
+  /// Whether two values say the same. 64 and 64.0 do: which one it is depends on how a value travelled.
+  private static func means(_ one: Value, _ other: Value) -> Bool {
+    switch (one, other) {
+    case (.int, .double), (.double, .int): one.doubleValue == other.doubleValue
+    case (.array(let items), .array(let others)):
+      items.count == others.count && zip(items, others).allSatisfy { means($0, $1) }
+    case (.object(let fields), .object(let others)):
+      fields.count == others.count && fields.allSatisfy { key, value in others[key].map { means(value, $0) } ?? false }
+    default: one == other
+    }
   }
 }

@@ -78,8 +78,7 @@ extension Lunaport {
               (QueueID(entity: $0.entity, name: $0.name), $0.settings)
             },
             uniquingKeysWith: { first, _ in first }),
-          // Through JSON as the server's are, which makes the whole number 10 of the fraction 10.0.
-          to: try configuration.queues.mapValues { try Value(json: Value.object($0.settings).json()) })
+          to: configuration.queues.mapValues { .object($0.settings) })
         if values[json] {
           try console.print(diff.json.json(pretty: true))
         } else {
