@@ -48,6 +48,20 @@ import Testing
     #expect(parts[1].contains(change.becomes) && parts[1].contains("--epochs"), "\(parts[1])")
   }
 
+  @Test func whatTheOperatorAllowsIsReadFromTheAgentsSettings() throws {
+    let folder = TestFolder()
+    try folder.write("q/k.lua", #"queue "k" { target = "kubernetes", resource = { namespace = "jobs" } }"#)
+    let words = [
+      Site.lunaport, "plan", "k", try job(folder), "--queues", folder.path + "/q", "--plugins",
+      "\(Self.here)/../../plugins",
+    ]
+    let refused = try Child.run(words)
+    #expect(refused.code == 2 && refused.errors.contains("does not use the namespace `jobs`"), "\(refused.errors)")
+    let settings = try folder.write("s.json", #"{"kubernetes": {"namespaces": ["jobs"]}}"#)
+    let plan = try Child.run(words + ["--settings", settings])
+    #expect(plan.output.contains(#""namespace": "jobs""#), "\(plan.errors)")
+  }
+
   @Test(arguments: changes.keys.sorted()) func aHoleThatNobodyFillsTakesItsDefault(target: String) async throws {
     let folder = TestFolder()
     let words = ["plan", target, try job(folder), "--json"] + Self.options

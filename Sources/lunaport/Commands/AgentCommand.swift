@@ -24,7 +24,11 @@ struct AgentOptions: Sendable {
     macros = declare.options(
       "macro", .string, placeholder: "variable",
       help: "A variable of this environment that queues may use as ${NAME}; may be given again.")
-    settings = declare.option(
+    settings = Self.settings(&declare)
+  }
+
+  static func settings(_ declare: inout Declaration) -> Key<String?> {
+    declare.option(
       "settings", .file, placeholder: "file",
       help: "A JSON file with the settings of plugins, by plugin; 'plugin doc' lists them.")
   }

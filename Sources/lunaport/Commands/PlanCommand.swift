@@ -9,7 +9,8 @@ extension Lunaport {
     Command(
       "plan", "Show what a job on a queue would run with, and who wrote each value.",
       discussion: """
-        QUEUE is that of the files here. JOB is a script or an executable here, or a job of the server.
+        QUEUE is that of the files here. JOB is a script or an executable here, or a job of the server. What an agent may \
+        do on its target stands in its settings: give them with --settings, as to the agent.
 
           lunaport plan local train.py -v memory=2Gi
         """
@@ -22,6 +23,7 @@ extension Lunaport {
       let variables = declare.options(
         "variable", short: "v", .keyValue, placeholder: "name=value",
         help: "A variable of the queue; may be given again.")
+      let settings = AgentOptions.settings(&declare)
       let json = declare.json()
       return { values, console in
         let configuration = try options.load(values)
@@ -40,7 +42,8 @@ extension Lunaport {
           return .findings
         }
         let document = try await document(
-          of: source, submission, resource.value, queue, configuration, plugins: values[options.plugins])
+          of: source, submission, resource.value, queue, configuration, plugins: values[options.plugins],
+          settings: try AgentOptions.pluginSettings(values[settings]))
         let plan = PlanText(queue: queue, resource: resource, document: document)
         try console.print(
           values[json] ? plan.json.json(pretty: true) : withoutLastNewline(plan.render()))
@@ -52,9 +55,9 @@ extension Lunaport {
   /// The target's own document, as the driver makes it of a run that has not been given its id, folder and environment.
   private func document(
     of source: Source, _ submission: Submission, _ resource: Value, _ queue: Queue, _ configuration: Configuration,
-    plugins: String
+    plugins: String, settings: [String: Value]
   ) async throws -> Value? {
-    let bench = try PluginBench(plugins: plugins, startsNothing: true, now: now)
+    let bench = try PluginBench(plugins: plugins, settings: settings, startsNothing: true, now: now)
     guard let driver = try await bench.driver(of: queue.target, in: configuration) else { return nil }
     let overrides = submission.overrides ?? Overrides()
     // Other targets get an image of it, which a builder makes.
@@ -77,7 +80,8 @@ extension Lunaport {
 
   /// What the job is made from: a file here, or else a job of the server.
   private func source(of text: String, _ client: () throws -> APIClient) async throws -> Source {
-    if LocalFile.exists(text) {
+    // A folder is not yet a job, and often has the name of one.
+    if LocalFile.exists(text), !LocalFile.isFolder(text) {
       let path = try CodePath(text, entryPoint: nil)
       return try FolderReader.read(path.folder).source(path.words, runtime: nil, manifest: nil)
     }

@@ -103,6 +103,11 @@ enum LocalFile {
 
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+  static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
   static func failure(_ fact: String) -> LocalFailure {
     LocalFailure("\(fact): \(String(cString: strerror(errno)))")
   }
