@@ -121,6 +121,13 @@ import Testing
     #expect(diff["changes"]?.arrayValue?.map { $0["what"] ?? .null } == ["requirements"])
     #expect(diff["files"]?.arrayValue?.map { $0["path"] ?? .null } == ["gone.txt", "requirements.txt", "run.sh"])
     #expect(diff["files"]?[0]?["new"] == .null)
+    #expect(try site.run("job", "alias", "job-run.sh:v0", "best").output == "default/p/job-run.sh:v0: best\n")
+    #expect(try site.json("job", "describe", "job-run.sh:best")["version"] == 0)
+    #expect(
+      try site.run("job", "alias", "job-run.sh", "best").output == "default/p/job-run.sh:v1: best, latest\n")
+    let gone = try site.run("job", "alias", "job-run.sh:best", "best", "--remove")
+    #expect(gone.output == "default/p/job-run.sh:v1: latest\n", "\(gone.errors)")
+    #expect(try site.run("job", "describe", "job-run.sh:best").code == 2)
     let same = try site.run("job", "diff", "job-run.sh:v1", "latest")
     #expect(same.code == 0)
     #expect(same.output == "default/p/job-run.sh:v1 and default/p/job-run.sh:v1 are the same\n")

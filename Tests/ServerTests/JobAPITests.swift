@@ -22,6 +22,25 @@ struct JobAPITests {
     }
   }
 
+  @Test func anAliasNamesOneVersionAndMoves() async throws {
+    try await TestAPI.with { (api) async throws -> Void in
+      _ = try await api.job()
+      _ = try await api.job(text: "print(2)")
+      let job = "/api/v1/jobs/default/p/train"
+      let first = try await api.send(.put, job + "/aliases/best", ["version": 0])
+      #expect(first.status == 200 && first.body["version"] == 0 && first.body["aliases"] == ["best"], "\(first.text)")
+      let moved = try await api.send(.put, job + "/aliases/best", ["version": 1])
+      #expect(moved.body["aliases"] == ["best", "latest"], "\(moved.text)")
+      #expect(try await api.send(.put, job + "/aliases/best", ["version": 7]).status == 404)
+      for taken in ["latest", "v3"] {
+        #expect(try await api.send(.put, job + "/aliases/\(taken)", ["version": 0]).status == 422)
+      }
+      #expect(try await api.send(.delete, job + "/aliases/best").status == 204)
+      #expect(try await api.send(.get, job + "?alias=best").status == 404)
+      #expect(try await api.send(.delete, "/api/v1/jobs/other/p/train/aliases/best").status == 404)
+    }
+  }
+
   @Test func aJobIsNamedAfterItsEntryPointWhereItHasNoName() async throws {
     try await TestAPI.with { (api) async throws -> Void in
       let file = try await api.upload("a.py", "1")

@@ -28,6 +28,17 @@ extension APIClient {
       .get, ["jobs", entity, project, name, "versions"], [("limit", String(limit)), ("cursor", cursor)])
   }
 
+  /// Makes an alias name this version of a job.
+  public func setAlias(_ alias: String, of job: JobVersion) async throws(APIError) -> JobVersion {
+    try await call(
+      .put, ["jobs", job.entity, job.project, job.name, "aliases", alias],
+      body: try Self.json(AliasRequest(version: job.version)))
+  }
+
+  public func removeAlias(_ alias: String, of job: JobVersion) async throws(APIError) {
+    _ = try await answer(.delete, ["jobs", job.entity, job.project, job.name, "aliases", alias])
+  }
+
   /// Which of these blobs the server does not have.
   public func missingBlobs(_ sha256: [String]) async throws(APIError) -> [String] {
     let answer: BlobAnswer = try await call(

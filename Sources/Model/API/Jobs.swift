@@ -24,6 +24,12 @@ public struct JobRequest: Sendable, Hashable, Codable {
   }
 }
 
+/// Says which version an alias names.
+public struct AliasRequest: Sendable, Hashable, Codable {
+  public var version: Int
+  public init(version: Int) { self.version = version }
+}
+
 public struct JobAnswer: Sendable, Hashable, Codable {
   public var job: JobVersion
   /// False where nothing had changed since the newest version, which `job` then is.

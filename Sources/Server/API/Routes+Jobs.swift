@@ -7,6 +7,8 @@ extension Routes {
     .entityInPath, .path("project", .name, "A project."), .path("name", .name, "The job's name."),
   ]
 
+  private static let aliasInPath = Route.Parameter.path("alias", .name, "Not `latest`, nor like a version.")
+
   static let jobs: [Route] = [
     Route(
       .post, "/api/v1/jobs", "createJob", "Jobs", "Make a version of a job, unless nothing changed", .people,
@@ -41,6 +43,23 @@ extension Routes {
     ) { service, call in
       try .value(
         await service.versions(of: JobName(call), after: call.cursor, limit: call.limit, for: call.account))
+    },
+    Route(
+      .put, "/api/v1/jobs/{entity}/{project}/{name}/aliases/{alias}", "setJobAlias", "Jobs",
+      "Give a version another name; an alias of another version moves", .people, parameters: jobPath + [aliasInPath],
+      body: .json(.named("AliasRequest")), answers: [.ok(.named("JobVersion"))]
+    ) { service, call in
+      let version = try call.decode(AliasRequest.self).version
+      return try .value(
+        await service.setAlias(call.path("alias"), of: JobName(call), to: version, by: call.account))
+    },
+    Route(
+      .delete, "/api/v1/jobs/{entity}/{project}/{name}/aliases/{alias}", "removeJobAlias", "Jobs",
+      "Take an alias away; one that is not there is no error", .people, parameters: jobPath + [aliasInPath],
+      answers: [.nothing], refusals: [422]
+    ) { service, call in
+      try await service.removeAlias(call.path("alias"), of: JobName(call), by: call.account)
+      return .noContent()
     },
     Route(
       .post, "/api/v1/blobs/missing", "findMissingBlobs", "Jobs", "Which content has to be uploaded", .people,

@@ -108,6 +108,7 @@ enum Schemas {
         "inputs", .map(.any, max: 100), "What its config may hold, as JSON Schema; as it was where left out."),
       S.maybe("aliases", .list(.name, 0...100), "Beside `latest`; none may look like a version."),
     ]),
+    "AliasRequest": .object([S.field("version", .integer(0...Int64(Int32.max)))]),
     "CodeSource": .object([
       S.field("kind", .choice([SourceKind.code.rawValue])),
       S.field("manifest", .sha256, "The folder's manifest; it and its files must have been uploaded."),

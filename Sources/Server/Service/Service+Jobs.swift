@@ -64,6 +64,17 @@ extension Service {
     return try await store.job(reference, entity: job.entity, project: job.project)
   }
 
+  func setAlias(_ alias: String, of job: JobName, to version: Int, by account: Account) async throws -> JobVersion {
+    guard account.isMember(of: job.entity) else { throw ServiceError.noSuch("job", job.text) }
+    try await store.setAlias(alias, of: job, to: version)
+    return try await self.job(job, alias: alias, for: account)
+  }
+
+  func removeAlias(_ alias: String, of job: JobName, by account: Account) async throws {
+    guard account.isMember(of: job.entity) else { throw ServiceError.noSuch("job", job.text) }
+    try await store.removeAlias(alias, of: job)
+  }
+
   func versions(
     of job: JobName, after cursor: String?, limit: Int, for account: Account
   ) async throws -> PageView<JobVersion> {

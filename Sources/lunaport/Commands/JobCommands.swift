@@ -6,7 +6,7 @@ extension Lunaport {
   var jobCommand: Command {
     Command(
       "job", "Make jobs and look at them.",
-      subcommands: [jobCreateCommand, jobList, jobDescribe, jobDiffCommand])
+      subcommands: [jobCreateCommand, jobList, jobDescribe, jobDiffCommand, jobAlias])
   }
 
   private var jobList: Command {
@@ -50,6 +50,45 @@ extension Lunaport {
           try console.print(Value.object(fields).json(pretty: true))
         } else {
           try console.print(JobText.page(version, versions: versions, now: now(), on: console.output))
+        }
+        return .ok
+      }
+    }
+  }
+
+  private var jobAlias: Command {
+    Command(
+      "alias", "Give a version of a job another name, or take one away.",
+      discussion: """
+        An alias names one version at a time: given to another it moves there. What runs already keeps its version.
+
+          lunaport job alias train:v3 best
+          lunaport launch -j train:best -q gpu
+          lunaport job alias train best --remove
+        """
+    ) { declare in
+      let server = ServerOptions(&declare, environment)
+      let job = declare.argument("job", .jobReference, help: "JOB:VERSION; the newest where no version is said.")
+      let alias = declare.argument("alias", .string, help: "A word; not latest, nor like a version.")
+      let remove = declare.flag("remove", help: "Take the alias away.")
+      let entity = declare.entity()
+      let project = declare.project()
+      let json = declare.json()
+      return { values, console in
+        let client = try server.client(values)
+        var version = try await client.job(values[job], entity: values[entity], project: values[project])
+        if values[remove] {
+          try await client.removeAlias(values[alias], of: version)
+          version = try await client.job(
+            entity: version.entity, project: version.project, name: version.name, alias: "v\(version.version)")
+        } else {
+          version = try await client.setAlias(values[alias], of: version)
+        }
+        if values[json] {
+          try console.print(json: version)
+        } else {
+          let aliases = version.aliases.isEmpty ? "no alias" : version.aliases.joined(separator: ", ")
+          try console.print(printable("\(version.reference): \(aliases)"))
         }
         return .ok
       }
