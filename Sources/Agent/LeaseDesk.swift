@@ -115,7 +115,8 @@ final class LeaseDesk: Sendable {
     if held.isEmpty { return }
     shop.log(
       AgentEvent(
-        .info, "resuming", "taking up \(held.count) runs of an earlier life", ["runs": String(held.count)]))
+        .info, "resuming", "taking up \(held.count) run\(held.count == 1 ? "" : "s") of an earlier life",
+        ["runs": String(held.count)]))
     for held in held {
       // The lease was last renewed by a life that is over: it may end soon, and is renewed with the first report.
       let end = shop.clock.uptime() + LeaseDesk.resumedLeaseSeconds

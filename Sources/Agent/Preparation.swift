@@ -173,11 +173,11 @@ struct Preparation: Sendable {
       source: source, target: target.name, folder: folder,
       requirements: source.requirements.flatMap { Disk.text("\(folder)/\($0)") }, job: lease.spec.job?.name,
       gpu: lease.spec.needs.contains { $0.kind == .capability(.gpu, target: target.name) })
-    let tail = Tail()
     let output = attempt.output
     var backoff = Backoff(least: 1, most: 10)
     var tries = Preparation.buildTries
     while true {
+      let tail = Tail()
       do throws(DriverFailure) {
         let key = try await builder.key(request)
         return try await shop.builds.build(request, key: key, with: builder) { bytes in

@@ -87,7 +87,7 @@ struct Watch: Sendable {
     // What the agent says of a build is closer to the truth than that there is one.
     let state = view.innerState == .building && message != nil ? view.state.rawValue : view.stateText
     return "\(view.id) " + console.errors.paint(printable(state), view.state.style)
-      + printable(message.map { ": \($0)" } ?? "")
+      + printable(message.map { ": \($0.prefix { !$0.isNewline })" } ?? "")
   }
 }
 

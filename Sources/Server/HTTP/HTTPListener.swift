@@ -182,7 +182,7 @@ final class HTTPListener: Sendable {
     guard Glibc.bind(socket, info.pointee.ai_addr, info.pointee.ai_addrlen) == 0, listen(socket, SOMAXCONN) == 0 else {
       let failure = errno
       close(socket)
-      throw HTTPListenError(address: address, failure: failure, doing: "listen")
+      throw HTTPListenError(address: address, failure: failure)
     }
     var storage = sockaddr_storage()
     var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -216,9 +216,9 @@ public struct HTTPListenError: Error, Sendable, Equatable, CustomStringConvertib
   public let fact: String
   public let hint: String
 
-  init(address: HTTPAddress, failure: Int32, doing: String) {
+  init(address: HTTPAddress, failure: Int32, doing: String? = nil) {
     self.address = address
-    fact = "cannot \(doing): \(String(cString: strerror(failure)))"
+    fact = (doing.map { "cannot \($0): " } ?? "") + String(cString: strerror(failure))
     hint =
       switch failure {
       case EADDRINUSE: "another process listens there; stop it or choose another port"

@@ -35,7 +35,8 @@ extension Lunaport {
           return .ok
         }
         try console.print(AgentText.table(agents, now: now()), ifEmpty: "no agents; start one: lunaport agent -q QUEUE")
-        for agent in agents {
+        // Of one that is gone it matters no more.
+        for agent in agents where agent.state != .stale {
           for gap in agent.gaps { console.report(printable("\(agent.name): \(gap)")) }
         }
         return .ok

@@ -42,7 +42,7 @@ struct JobMaker: Sendable {
       source: source, name: plan.jobName,
       notes: [
         "took \(counted(folder.entries.count, "file")) of \(plan.folder), \(Quantity.text(bytes: total)); "
-          + "sent \(sent.count), \(Quantity.text(bytes: sent.bytes))"
+          + (sent.count == 0 ? "the server has them" : "sent \(Quantity.text(bytes: sent.bytes))")
       ])
   }
 

@@ -83,7 +83,9 @@ enum RunText {
     func add(_ label: String, _ text: String?) {
       if let text, !text.isEmpty { rows.append((label, printable(text))) }
     }
-    add("message", run.message)
+    for (index, line) in (run.message ?? "").split(whereSeparator: \.isNewline).enumerated() {
+      rows.append((index == 0 ? "message" : "", printable(String(line))))
+    }
     add("job", run.job)
     add("queue", "\(run.queue) of \(run.entity), on \(run.target), priority \(run.priority.rawValue)")
     add("project", run.project)
@@ -133,7 +135,10 @@ enum ShellWord {
 extension Explanation {
   func rendered(on terminal: Terminal) -> String {
     var lines = [terminal.paint(printable(summary), .bold)]
-    lines += facts.map { "  " + terminal.paint("=", .blue) + " " + printable($0) }
+    for fact in facts {
+      let parts = fact.split(whereSeparator: \.isNewline).map { printable(String($0)) }
+      lines.append("  " + terminal.paint("=", .blue) + " " + parts.joined(separator: "\n    "))
+    }
     lines += help.map { terminal.paint("help:", .bold, .cyan) + " " + printable($0) }
     return lines.joined(separator: "\n")
   }
