@@ -53,6 +53,31 @@ struct OperationTests {
     }
   }
 
+  /// A disk that is full for longer than leases last: agents speak, and nothing of it can be kept.
+  @Test func noRunIsTakenForLostBecauseTheStoreHadNoRoom() async {
+    let clock = ManualClock()
+    let calls = Mutex<[String]>([])
+    let isFull = Mutex(true)
+    let sweeper = LapseSweeper(
+      lapse: { (now) throws(StoreError) in
+        if isFull.withLock({ $0 }) { throw StoreError(.io, "no space is left") }
+        calls.withLock { $0.append("lapse at \(now)") }
+        return Lapse(changes: [], next: nil)
+      },
+      extend: { (time) throws(StoreError) in
+        if isFull.withLock({ $0 }) { throw StoreError(.io, "no space is left") }
+        calls.withLock { $0.append("extend to \(time)") }
+      }, clock: clock.serverClock, report: { _ in })
+    await sweeper.sweep()
+    isFull.withLock { $0 = false }
+    await sweeper.sweep()
+    let now = clock.now
+    #expect(calls.withLock { $0 } == ["extend to \(now + Limits.leaseSeconds)", "lapse at \(now)"])
+    await sweeper.sweep()
+    #expect(calls.withLock { $0.last } == "lapse at \(now)" && calls.withLock { $0.count } == 3)
+    await sweeper.stop()
+  }
+
   @Test func aDelayedRetryWakesAnAgentWhenItIsDue() async throws {
     let clock = ManualClock()
     let queue = Queue.test(retry: RetryPolicy(max: 1, on: [.failed], delay: 20))

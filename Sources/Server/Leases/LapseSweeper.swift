@@ -13,7 +13,8 @@ actor LapseSweeper {
   /// could be heard: the machine slept, or somebody set the clock.
   private static let awaySeconds: Double = 5
 
-  private let store: any Store
+  private let lapse: @Sendable (Double) async throws(StoreError) -> Lapse
+  private let extend: @Sendable (Double) async throws(StoreError) -> Void
   private let clock: ServerClock
   private let report: @Sendable (any Error) -> Void
   /// When it looks next; nil where nothing is due ever.
@@ -22,9 +23,25 @@ actor LapseSweeper {
   private var asked: (now: Double, awake: Double)
   private var sleep: Task<Void, Never>?
   private var isStopped = false
+  /// Whether the store has refused since it last took anything: an agent that spoke meanwhile could not renew.
+  private var wasRefused = false
 
   init(store: any Store, clock: ServerClock, report: @escaping @Sendable (any Error) -> Void) {
-    self.store = store
+    self.init(
+      lapse: { (now) throws(StoreError) in try await store.lapse(now: now) },
+      extend: { (time) throws(StoreError) in try await store.extendLeases(to: time) }, clock: clock, report: report)
+  }
+
+  /// - Parameters:
+  ///   - lapse: ends what ran out at a time.
+  ///   - extend: lets no lease end before a time.
+  init(
+    lapse: @escaping @Sendable (Double) async throws(StoreError) -> Lapse,
+    extend: @escaping @Sendable (Double) async throws(StoreError) -> Void, clock: ServerClock,
+    report: @escaping @Sendable (any Error) -> Void
+  ) {
+    self.lapse = lapse
+    self.extend = extend
     self.clock = clock
     self.report = report
     asked = (clock.now(), clock.awake())
@@ -49,18 +66,22 @@ actor LapseSweeper {
     sleep?.cancel()
   }
 
-  private func sweep() async {
+  /// Looks now.
+  func sweep() async {
     guard !isStopped else { return }
     due = nil
     let now = clock.now()
     let away = (now - asked.now) - (clock.awake() - asked.awake)
     do {
-      // As after a start: whoever was not heard because we slept is given the time to speak.
-      if away > Self.awaySeconds { try await store.extendLeases(to: now + Limits.leaseSeconds) }
-      let lapse = try await store.lapse(now: now)
+      // As after a start: whoever was not heard because we slept, or had no room to write it down, is given the time to
+      // speak.
+      if away > Self.awaySeconds || wasRefused { try await extend(now + Limits.leaseSeconds) }
+      let lapse = try await lapse(now)
+      wasRefused = false
       if let next = lapse.next { look(by: max(next, now + Self.pace)) }
     } catch {
       if error.code == .stopped { return }
+      wasRefused = true
       report(error)
       look(by: now + Self.patience)
     }
