@@ -247,7 +247,8 @@ struct Attempt: Sendable {
     charge.onStop(nil)
   }
 
-  private func openSecrets(of spec: Value) throws(Halt) -> [String: Secret] {
+  /// Secrets that a document names.
+  func openSecrets(of spec: Value) throws(Halt) -> [String: Secret] {
     do throws(SecretFailure) { return try secrets.open(Program.secrets(in: spec)) } catch {
       throw .ended(Ending(.failed, .start, message: "\(error.message); \(error.hint)"))
     }

@@ -24,6 +24,8 @@ struct Preparation: Sendable {
 
   private func prepare() async throws(Attempt.Halt) -> Value {
     let source = lease.spec.source
+    // Nobody should wait for an image that no program will be started in.
+    _ = try attempt.openSecrets(of: lease.spec.resource)
     var request = PlanRequest(
       run: lease.run, name: lease.name, attempt: lease.attempt, entity: lease.entity, project: lease.project,
       queue: lease.queue, author: lease.author, job: lease.spec.job?.reference, entryPoint: lease.spec.entryPoint,

@@ -36,6 +36,17 @@ import Testing
     }
   }
 
+  @Test func nothingIsBuiltForARunWhoseSecretIsNotThere() async throws {
+    try await site.living(site.agent(builders: [builder])) {
+      var spec = try await spec()
+      spec.resource = ["env": ["KEY": ["$secret": "none"]]]
+      await site.server.submit("aaaaaaaa", spec)
+      let run = try await site.server.settled("aaaaaaaa")
+      #expect(run.reason == .start && run.message?.contains("no secret `none`") == true, "\(run.message ?? "")")
+      #expect(builder.state.withLock { $0.requests.isEmpty })
+    }
+  }
+
   @Test func tenRunsShareOneBuildAndEachHasItsLog() async throws {
     builder.close()
     try await site.living(site.agent(builders: [builder])) {
