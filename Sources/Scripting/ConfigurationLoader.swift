@@ -187,7 +187,9 @@ private struct Pass {
     configuration = resolver.configuration
     // Two readers may see the same mistake (a shared config used by ten queues); people read it once.
     var seen: Set<Diagnostic> = []
-    configuration.diagnostics = (diagnostics + resolver.diagnostics)
+    // Without plugins no queue has a driver, which is no news of any of them.
+    let isBlind = configuration.drivers.isEmpty && diagnostics.contains { $0.code == "C0004" }
+    configuration.diagnostics = (diagnostics + resolver.diagnostics.filter { !isBlind || $0.code != "C0013" })
       .filter { seen.insert($0).inserted }
       .sorted { a, b in
         let first = a.place ?? Place(file: "", line: 0)

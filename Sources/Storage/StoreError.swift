@@ -76,6 +76,12 @@ extension StoreError {
     switch refusal {
     case .stale(let attempt, let epoch):
       self.init(.refused, "run `\(id)` is at attempt \(attempt), epoch \(epoch), of another lease", refusal: refusal)
+    case .illegal(.succeeded, .queued):
+      self.init(.refused, "run `\(id)` has finished", hint: "launch its job again", refusal: refusal)
+    case .illegal(let from, .queued):
+      self.init(
+        .refused, "run `\(id)` has not ended: it is \(from.rawValue)", hint: "stop it first: lunaport run stop \(id)",
+        refusal: refusal)
     case .illegal(let from, let to):
       self.init(.refused, "run `\(id)` is \(from.rawValue) and cannot become \(to.rawValue)", refusal: refusal)
     case .unknown:

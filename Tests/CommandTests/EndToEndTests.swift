@@ -278,9 +278,11 @@ import Testing
     let site = try Site()
     try site.up("--no-agent")
     let plugins = Site.repository + "/plugins"
-    func up(_ data: String, _ listen: String, _ queues: String) throws -> Child.Ended {
+    func up(_ data: String, _ listen: String, _ queues: String, with others: String? = nil) throws -> Child.Ended {
       try Child.run(
-        [Site.lunaport, "up", "--data", data, "--listen", listen, "--queues", queues, "--plugins", plugins])
+        [
+          Site.lunaport, "up", "--data", data, "--listen", listen, "--queues", queues, "--plugins", others ?? plugins,
+        ])
     }
     let locked = try up(site.data, "127.0.0.1:0", site.queues)
     #expect(locked.code == 2)
@@ -293,7 +295,9 @@ import Testing
     let bad = try up(site.folder.path + "/three", "127.0.0.1:0", site.folder.path + "/bad")
     #expect(bad.code == 78)
     #expect(bad.errors.contains("error[C0013]"), "\(bad.errors)")
-    for ended in [locked, taken, bad] { #expect(ended.output == "", "nothing serves, so nothing is ready") }
+    let blind = try up(site.folder.path + "/four", "127.0.0.1:0", site.queues, with: site.folder.path + "/none")
+    #expect(blind.errors.contains("error[C0004]") && !blind.errors.contains("C0013"), "\(blind.errors)")
+    for ended in [locked, taken, bad, blind] { #expect(ended.output == "", "nothing serves, so nothing is ready") }
   }
 
   @Test func aLoginIsTriedAndKept() throws {
