@@ -99,7 +99,9 @@ import Testing
       #expect(run.state == .failed)
       #expect(run.reason == .timeout)
       // Whoever ends well when told to stop did not do its work, either.
-      let polite = try await site.run("trap 'exit 0' TERM; while :; do sleep 0.01; done") { $0.timeout = 0.3 }
+      let polite = try await site.run("trap 'exit 0' TERM; while :; do sleep 0.01; done", id: "bbbbbbbb") {
+        $0.timeout = 0.3
+      }
       #expect(polite.state == .failed && polite.reason == .timeout, "\(polite)")
       #expect(run.message == "stopped after 0.3s")
     }
