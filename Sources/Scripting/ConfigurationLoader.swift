@@ -124,6 +124,7 @@ private struct Pass {
       return
     }
     configuration.sources[file.name] = file.text
+    addModules(of: folder, shown: shown, depth: 0)
     let result = reader.read(file)
     diagnostics += result.diagnostics
     var queueReader = QueueReader()
@@ -146,6 +147,22 @@ private struct Pass {
         Diagnostic(
           "P0102", "`\(file.name)` declares no plugin", at: Place(file: file.name, line: 1),
           help: "return driver { ... }, builder { ... } or hook { ... }"))
+    }
+  }
+
+  /// Folders below each other that a plugin's files may lie in.
+  private static let foldersDepth = 4
+
+  /// Adds the texts of a plugin's other files. They are run where they are required; here an edit of one makes another
+  /// generation, and what is wrong in one can be shown.
+  private mutating func addModules(of folder: String, shown: String, depth: Int) {
+    for name in SourceFile.names(in: folder, where: { $0 != "plugin.lua" && $0 != "spec" }) ?? [] {
+      let path = "\(folder)/\(name)"
+      if SourceFile.isFolder(path) {
+        if depth < Self.foldersDepth { addModules(of: path, shown: "\(shown)/\(name)", depth: depth + 1) }
+      } else if name.hasSuffix(".lua"), case .success(let file) = SourceFile.read(path, as: "\(shown)/\(name)") {
+        configuration.sources[file.name] = file.text
+      }
     }
   }
 

@@ -39,6 +39,14 @@ struct PluginHostTests {
     #expect(try Bench().configuration.diagnostics.isEmpty)
   }
 
+  /// An edit of any of them is an edit of the plugin.
+  @Test func aConfigurationHoldsTheTextOfAllThatAPluginRuns() throws {
+    let sources = Set(GeneratedTests.configuration().sources.keys.filter { $0.hasPrefix("plugins/docker/") })
+    #expect(sources.isSuperset(of: ["plugins/docker/plugin.lua", "plugins/docker/driver.lua"]))
+    #expect(sources.contains("plugins/docker/engine.lua"))
+    #expect(!sources.contains("plugins/docker/spec/conformance.lua"))
+  }
+
   @Test(arguments: ["process", "mock"]) func driversThatShipKeepTheContract(target: String) async throws {
     let bench = try Bench()
     let neighbour = try Bench()

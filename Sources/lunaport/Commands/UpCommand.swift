@@ -119,7 +119,7 @@ private struct Serving: Equatable {
     queues = names.isEmpty ? configuration.queues.keys.sorted().map(\.text) : names
     plugins = configuration.sources.filter { source in
       let parts = source.key.split(separator: "/")
-      return parts.count == 3 && ["plugin.lua", "driver.lua", "builder.lua"].contains(parts[2])
+      return parts.count > 2 && parts[2] != "hook.lua"
     }
   }
 }
