@@ -24,7 +24,8 @@ final class Poller: Sendable {
   private static let firstSeconds = 0.1
   private static let growth = 1.6
   private let mostSeconds: Double
-  /// Seconds by which looks are put together: one call for many runs.
+  /// Seconds by which looks are put together: one call for many runs. Longer intervals have a coarser grid, so that runs
+  /// which began at different times come together as they grow old.
   private static let gridSeconds = 0.25
   /// Seconds between looks that a target's news ask for: a hundred changes at once are one look.
   private static let newsSeconds = 0.1
@@ -95,7 +96,7 @@ final class Poller: Sendable {
           if entry.due <= now, due.count < Poller.batchMax {
             // Before the call, so that a wake during it is not lost.
             entries[token]?.interval = min(entry.interval * Poller.growth, mostSeconds)
-            entries[token]?.due = Poller.onGrid(now + entry.interval)
+            entries[token]?.due = Poller.next(now, entry.interval)
             entries[token]?.seen = now
             due.append(entry)
           } else {
@@ -112,7 +113,13 @@ final class Poller: Sendable {
     }
   }
 
-  private static func onGrid(_ time: Double) -> Double { (time / gridSeconds).rounded(.up) * gridSeconds }
+  /// When a run is due again: a point of the finest grid after `now`, or of a coarser one no later than the interval.
+  static func next(_ now: Double, _ interval: Double) -> Double {
+    var grid = gridSeconds
+    while grid * 2 <= interval { grid *= 2 }
+    let point = (now + interval) / grid
+    return (interval < grid ? point.rounded(.up) : point.rounded(.down)) * grid
+  }
 
   private func look(_ due: [Entry], _ target: Target) async {
     let handles = due.map(\.handle)

@@ -81,6 +81,22 @@ import Testing
     try await until { driver.count("poll") == 2 }
   }
 
+  @Test func runsThatBeganApartAreLookedAtTogetherInTheEnd() {
+    for most in [0.1, 0.25, 1.0, 2.0, 5.0, 30.0] {
+      var meetings: Set<Double> = []
+      for phase in stride(from: 0.0, to: 3.0, by: 0.07) {
+        var (now, interval) = (1_000 + phase, 0.1)
+        while now < 1_200 {
+          let next = Poller.next(now, interval)
+          #expect(next > now && next <= now + max(interval, 0.25) + 0.25, "\(next) after \(now) by \(interval)")
+          (now, interval) = (next, min(interval * 1.6, most))
+        }
+        meetings.insert(now)
+      }
+      #expect(meetings.count == 1, "\(most): \(meetings)")
+    }
+  }
+
   // MARK: Orphans
 
   @Test func whatNoRunKnowsOfIsClearedAwayAtTheStart() async throws {
