@@ -61,11 +61,19 @@ struct Attempt: Sendable {
       handle = progress.handle
       ending = progress.ending
       if let stored = handle, let refusal = target?.driver.refusal(of: stored, version: progress.handleVersion) {
-        guard let ending else { return await leaveAlone(refusal) }
+        guard let ending else {
+          return await leaveAlone(refusal.message, hint: refusal.hint, as: "handle_refused")
+        }
         return await finish(ending, nil)
       }
       if ending == nil {
-        guard let target else { throw try await withoutDriver(progress) }
+        guard let target else {
+          let problem = "the agent has no driver of target `\(lease.spec.target)` any more"
+          // What was not started fails; what may run there goes on.
+          guard progress.intent else { throw .ended(Ending(.failed, .start, message: problem)) }
+          return await leaveAlone(
+            "\(problem), and cannot ask it", hint: "start the agent with that plugin again", as: "no_driver")
+        }
         let found = try await obtain(target, progress)
         handle = found
         ending = try await watch(target, found)
@@ -79,20 +87,6 @@ struct Attempt: Sendable {
     }
     guard let ending else { return }
     await finish(ending, handle)
-  }
-
-  /// What becomes of an attempt whose target this agent has no driver of any more. What was not started fails; what may
-  /// run there goes on, and is held until a life of the agent that has the driver asks for it.
-  private func withoutDriver(_ progress: Progress) async throws(Halt) -> Halt {
-    let problem = "the agent has no driver of target `\(lease.spec.target)` any more"
-    guard progress.intent else { return .ended(Ending(.failed, .start, message: problem)) }
-    let message = "\(problem), and cannot ask it; start the agent with that plugin again"
-    shop.reporter.send(update(progress.wasRunning ? .running : .starting, message, at: progress.startedAt))
-    shop.log(event(.error, "no_driver", message, ["target": lease.spec.target]))
-    for await news in charge.news {
-      if case .stop(.gone) = news { return .dropped }
-    }
-    return .suspended
   }
 
   // MARK: To its handle
