@@ -42,12 +42,22 @@ import Testing
     #expect(roster.isEmpty)
   }
 
-  @Test func quietComesWhenTheLastPlaceIsFreeEvenWithoutAnEnd() async {
+  @Test(.timeLimit(.minutes(1))) func quietComesWhenTheLastPlaceIsFreeEvenWithoutAnEnd() async {
+    // A clock that stands still: nobody stops waiting because it took too long.
+    let clock = AgentClock(
+      now: { 0 }, uptime: { 0 }, sleep: { _ in try await Task.sleep(for: .seconds(3_600)) }, random: { 0.5 },
+      machineStart: "test")
+    let roster = Roster(local: nil, clock: clock)
     let only = charge("aaaaaaaa")
     #expect(roster.add(only))
-    let waiting = Task { await roster.quiet() }
+    // It waits when this returns.
+    let waiting = Task.immediate { await roster.quiet() }
     roster.remove(only)
-    await waiting.value
+    await withTaskCancellationHandler {
+      await waiting.value
+    } onCancel: {
+      waiting.cancel()
+    }
     #expect(roster.busy == 0)
   }
 }
